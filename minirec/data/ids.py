@@ -1,0 +1,204 @@
+"""External ids <-> row numbers.
+
+An id is an integer (int64) or a string; one index may mix both. bool, float, None and bytes are refused. Rows follow a
+canonical order (integers ascending, then strings by their UTF-8 bytes), so the same set of ids always gets the same rows,
+whatever the order of the events. Integers are kept in one int64 array, strings as UTF-8 bytes with offsets: both go into
+a model file without pickle and can be memory-mapped.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, UnknownIdError
+
+Id: TypeAlias = int | str
+Rows: TypeAlias = NDArray[np.int32]
+_INT64 = np.iinfo(np.int64)
+
+
+def checked_id(value: Any, what: str = "id") -> Id:
+    """The id as a Python int or str; anything that is not a whole number or a string is refused."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)):
+        if not _INT64.min <= int(value) <= _INT64.max:
+            raise DataError(f"{what} {value} does not fit into 64 bits; pass it as a string")
+        return int(value)
+    raise DataError(f"{what} {value!r} is of type {type(value).__name__}; ids are whole numbers or strings: convert with int() or str()")
+
+
+class IdIndex:
+    """An immutable set of ids with a row number for each.
+
+    Parameters
+    ----------
+    ints : int64 (n_ints,), strictly ascending: the ids of rows 0 to n_ints - 1.
+    text : uint8, the UTF-8 bytes of all string ids, in ascending byte order.
+    offsets : int64 (n_strings + 1,), string r is `text[offsets[r]:offsets[r+1]]` and stands in row n_ints + r.
+
+    Lookup of one id is a binary search, O(log n), and needs no preparation; a lookup of many strings builds a dictionary once.
+    """
+
+    __slots__ = ("_lookup", "ints", "offsets", "text")
+
+    def __init__(self, ints: NDArray[np.int64], text: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
+        self.ints, self.text, self.offsets = ints, text, offsets
+        self._lookup: dict[str, int] | None = None
+
+    @classmethod
+    def from_ids(cls, ids: Iterable[Any], what: str = "id") -> IdIndex:
+        """Index of the distinct ids of any iterable."""
+        return factorize(ids, what)[0]
+
+    @classmethod
+    def from_range(cls, n: int) -> IdIndex:
+        """The integers 0 to n - 1, each in its own row."""
+        return cls(np.arange(n, dtype=np.int64), np.zeros(0, np.uint8), np.zeros(1, np.int64))
+
+    @classmethod
+    def _of(cls, ints: NDArray[np.int64], strings: Sequence[bytes]) -> IdIndex:
+        offsets = np.zeros(len(strings) + 1, np.int64)
+        np.cumsum([len(s) for s in strings], out=offsets[1:])
+        return cls(ints, np.frombuffer(b"".join(strings), np.uint8), offsets)
+
+    def __len__(self) -> int:
+        return len(self.ints) + len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> Id:
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} is outside 0..{len(self) - 1}")
+        if row < len(self.ints):
+            return int(self.ints[row])
+        return self._bytes(row - len(self.ints)).decode()
+
+    def __iter__(self) -> Iterator[Id]:
+        return iter(self.ids(np.arange(len(self))))
+
+    def __contains__(self, value: Any) -> bool:
+        return self._find(value) >= 0
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, IdIndex):
+            return NotImplemented
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in ("ints", "text", "offsets"))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"IdIndex({len(self.ints)} integers, {len(self.offsets) - 1} strings)"
+
+    def _bytes(self, position: int) -> bytes:
+        return self.text[self.offsets[position] : self.offsets[position + 1]].tobytes()
+
+    def _find(self, value: Any) -> int:
+        if isinstance(value, str):
+            if self._lookup is not None:
+                return self._lookup.get(value, -1)
+            key = value.encode("utf-8", "surrogatepass")
+            n_strings = len(self.offsets) - 1
+            position = bisect_left(range(n_strings), key, key=self._bytes)
+            return len(self.ints) + position if position < n_strings and self._bytes(position) == key else -1
+        number = checked_id(value)
+        assert isinstance(number, int)
+        position = int(self.ints.searchsorted(number))
+        return position if position < len(self.ints) and self.ints[position] == number else -1
+
+    def row(self, value: Any, what: str = "id") -> int:
+        """The row of one id; an unknown id raises UnknownIdError."""
+        row = self._find(value)
+        if row < 0:
+            raise UnknownIdError(f"unknown {what} {value!r}: it is not among the {len(self)} that are known{self._hint(value)}")
+        return row
+
+    def _hint(self, value: Any) -> str:
+        """The commonest mistake: 42 for "42" or the other way round."""
+        twin: Any = str(value) if not isinstance(value, str) else int(value) if value.lstrip("-").isdecimal() and len(value) < 19 else None
+        return f" (but {twin!r} is: mind the type)" if twin is not None and self._find(twin) >= 0 else ""
+
+    def rows(self, values: Any) -> Rows:
+        """Rows of many ids, -1 for each unknown one. Accepts arrays, lists, series."""
+        ints = _as_int_array(values)
+        if ints is not None:
+            if not len(self.ints):
+                return np.full(len(ints), -1, np.int32)
+            position = np.minimum(self.ints.searchsorted(ints), len(self.ints) - 1)
+            return np.where(self.ints[position] == ints, position, -1).astype(np.int32)
+        values = list(values)
+        if len(values) > 64 and self._lookup is None and len(self.offsets) > 1:
+            first = len(self.ints)
+            self._lookup = {self._bytes(r).decode("utf-8", "surrogatepass"): first + r for r in range(len(self.offsets) - 1)}
+        return np.fromiter((self._find(value) for value in values), np.int32, len(values))
+
+    def ids(self, rows: Any) -> list[Id]:
+        """External ids of row numbers, as Python ints and strings."""
+        rows = np.asarray(rows)
+        if len(self.offsets) == 1:
+            taken: list[Id] = self.ints[rows].tolist()
+            return taken
+        return [self[int(row)] for row in rows]
+
+    def subset(self, keep: Any) -> tuple[IdIndex, Rows]:
+        """The index of the rows where `keep` (bool, one a row) is true, and the new row of every old one (-1: left out)."""
+        keep = np.asarray(keep, bool)
+        renumbered = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32)
+        first = len(self.ints)
+        strings = [self._bytes(int(r)) for r in np.flatnonzero(keep[first:])]
+        return IdIndex._of(self.ints[keep[:first]], strings), renumbered
+
+
+def _as_int_array(values: Any) -> NDArray[np.int64] | None:
+    """The values as int64 where they are an integer array already (NumPy, or a series or column that converts to one)."""
+    if isinstance(values, (list, tuple)) or not hasattr(values, "__array__"):
+        return None
+    array = np.asarray(values)
+    if array.ndim == 1 and array.dtype.kind in "iu" and not (array.dtype == np.uint64 and len(array) and array.max() > _INT64.max):
+        return array.astype(np.int64, copy=False)
+    return None
+
+
+def factorize(values: Any, what: str = "id") -> tuple[IdIndex, Rows]:
+    """Index of the distinct values, and the row of each value. O(n log n); a compact range of integers takes O(n).
+
+    >>> index, rows = factorize(["b", 7, "a", "b"])
+    >>> list(index), rows.tolist()
+    ([7, 'a', 'b'], [2, 0, 1, 2])
+    """
+    ints = _as_int_array(values)
+    if ints is not None:
+        unique, rows = _factorize_ints(ints)
+        return IdIndex._of(unique, []), rows
+    array = np.asarray(values) if hasattr(values, "__array__") else None
+    if array is not None and array.ndim != 1:
+        raise DataError(f"{what}s must be one-dimensional, got an array of shape {array.shape}")
+    if array is not None and array.dtype.kind == "f":
+        raise DataError(f"{what}s are of type {array.dtype}; ids are whole numbers or strings: convert with astype('int64') or astype(str)")
+    codes: dict[Any, int] = {}
+    values = array.tolist() if array is not None else values if isinstance(values, list) else list(values)
+    # 1 == True == 1.0 as dictionary keys, so anything but plain str and int is checked (and refused) before it gets there
+    clean = values if all(type(v) is str for v in values) else [v if type(v) is str else checked_id(v, what) for v in values]
+    seen = np.fromiter((codes.setdefault(v, len(codes)) for v in clean), np.int64, len(clean))
+    numbers = sorted(v for v in codes if isinstance(v, int))
+    strings = sorted((v.encode("utf-8", "surrogatepass"), v) for v in codes if isinstance(v, str))
+    renumber = np.zeros(len(codes), np.int32)
+    for row, value in enumerate([*numbers, *(v for _, v in strings)]):
+        renumber[codes[value]] = row
+    return IdIndex._of(np.array(numbers, np.int64), [b for b, _ in strings]), renumber[seen]
+
+
+def _factorize_ints(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], Rows]:
+    if not len(values):
+        return values, np.zeros(0, np.int32)
+    low, high = int(values.min()), int(values.max())
+    if high - low < 4 * len(values) + 1024:  # a lookup table is cheaper than sorting
+        present = np.zeros(high - low + 1, bool)
+        present[values - low] = True
+        table = (np.cumsum(present) - 1).astype(np.int32)
+        return np.flatnonzero(present) + low, table[values - low]
+    unique, rows = np.unique(values, return_inverse=True)
+    return unique, rows.astype(np.int32)

@@ -1,0 +1,100 @@
+"""A compressed-row matrix in three plain arrays: what the kernels and the serving path work on, without SciPy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Index = NDArray[np.int32]
+Pointer = NDArray[np.int64]
+Floats = NDArray[np.floating[Any]]
+
+
+class CSR(NamedTuple):
+    """Rows `indices[indptr[r]:indptr[r+1]]` with values `data[...]`; within a row the indices ascend and are unique.
+
+    indptr int64 (rows + 1,), indices int32 (nnz,), data float32 or float64 (nnz,), shape (rows, columns).
+    """
+
+    indptr: Pointer
+    indices: Index
+    data: Floats
+    shape: tuple[int, int]
+
+    @classmethod
+    def from_pairs(cls, rows: NDArray[Any], columns: NDArray[Any], data: NDArray[Any] | None, shape: tuple[int, int]) -> CSR:
+        """Build from coordinates; values of one pair are summed in float64, in the order given. O(nnz log nnz)."""
+        key = rows.astype(np.int64) * shape[1] + columns
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+        first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if len(key) else np.zeros(0, np.int64)
+        values = np.ones(len(key), np.float64) if data is None else data.astype(np.float64)[order]
+        summed = np.add.reduceat(values, first) if len(first) else values
+        unique = key[first]
+        counts = np.bincount(unique // shape[1], minlength=shape[0]) if shape[1] else np.zeros(shape[0], np.int64)
+        indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        return cls(indptr, (unique % max(shape[1], 1)).astype(np.int32), summed.astype(np.float32), shape)
+
+    @classmethod
+    def from_scipy(cls, matrix: Any, dtype: Any = np.float32) -> CSR:
+        """Copy any SciPy sparse matrix or array (both kinds are accepted); duplicates are summed, indices sorted."""
+        csr = matrix.tocsr(copy=True)
+        csr.sum_duplicates()
+        return cls(csr.indptr.astype(np.int64), csr.indices.astype(np.int32), csr.data.astype(dtype), tuple(csr.shape))
+
+    def to_scipy(self) -> csr_array:
+        """The same matrix for SciPy; the values are shared, not copied."""
+        from scipy.sparse import csr_array
+
+        return csr_array((self.data, self.indices, self.indptr), shape=self.shape)
+
+    @property
+    def nnz(self) -> int:
+        """Number of stored entries."""
+        return len(self.indices)
+
+    def counts(self) -> NDArray[np.int64]:
+        """Entries in each row."""
+        return np.diff(self.indptr)
+
+    def row_ids(self) -> NDArray[np.int64]:
+        """The row of each stored entry."""
+        return np.repeat(np.arange(self.shape[0]), self.counts())
+
+    def row(self, r: int) -> tuple[Index, Floats]:
+        """Indices and values of one row, as views."""
+        start, stop = self.indptr[r], self.indptr[r + 1]
+        return self.indices[start:stop], self.data[start:stop]
+
+    def rows(self, selection: NDArray[Any]) -> CSR:
+        """The matrix of the selected rows, in the order given; a row may be asked for twice."""
+        if len(selection) == 1:  # the path of a live request: views, no copies
+            start, stop = self.indptr[selection[0]], self.indptr[selection[0] + 1]
+            pointer = np.array([0, stop - start], np.int64)
+            return CSR(pointer, self.indices[start:stop], self.data[start:stop], (1, self.shape[1]))
+        counts = self.counts()[selection]
+        indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        take = np.arange(indptr[-1]) + np.repeat(self.indptr[selection] - indptr[:-1], counts)
+        return CSR(indptr, self.indices[take], self.data[take], (len(selection), self.shape[1]))
+
+    def transpose(self) -> CSR:
+        """The transposed matrix, by a stable counting sort: O(nnz log nnz) without SciPy."""
+        order = np.argsort(self.indices, kind="stable")
+        counts = np.bincount(self.indices, minlength=self.shape[1])
+        indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        return CSR(indptr, self.row_ids()[order].astype(np.int32), self.data[order], (self.shape[1], self.shape[0]))
+
+    def with_data(self, data: Floats) -> CSR:
+        """The same pattern with other values."""
+        return self._replace(data=data)
+
+    def to_dense(self) -> Floats:
+        """A dense copy; for small matrices."""
+        dense = np.zeros(self.shape, self.data.dtype)
+        dense[self.row_ids(), self.indices] = self.data
+        return dense

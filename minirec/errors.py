@@ -1,0 +1,55 @@
+"""Every error and warning class of minirec. A message says what was wrong, where, and what to do."""
+
+
+class MinirecError(Exception):
+    """Base of all errors that minirec raises on purpose."""
+
+
+class ParameterError(MinirecError, ValueError):
+    """An argument or a hyper-parameter has a value that cannot be used."""
+
+
+class DataError(MinirecError, ValueError):
+    """Input data that cannot be read or used: a missing column, a malformed file, an empty table."""
+
+
+class UnknownIdError(MinirecError, KeyError):
+    """A user or item id that the data set or the fitted model does not know."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of the message
+        return str(self.args[0]) if self.args else ""
+
+
+class NotFittedError(MinirecError, ValueError, AttributeError):
+    """A method that needs a fitted model was called before `fit`."""
+
+
+class NotSupportedError(MinirecError, TypeError):
+    """This model cannot do what was asked; the message says why."""
+
+
+class ModelFitError(MinirecError, ArithmeticError):
+    """Training diverged or met numbers that are not finite."""
+
+
+class ModelFileError(MinirecError, ValueError):
+    """A model file is damaged, foreign, or of a version that this minirec does not read."""
+
+
+class MissingExtraError(MinirecError, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package {package!r}: pip install 'minirec[{extra}]'")
+
+
+class MemoryBudgetError(MinirecError, MemoryError):
+    """The work would take more memory than the budget (`MINIREC_MEMORY`) allows."""
+
+
+class DataWarning(UserWarning):
+    """The data was usable, but something in it deserves a look."""
+
+
+class ConvergenceWarning(UserWarning):
+    """An iterative solver stopped before it reached its tolerance."""
