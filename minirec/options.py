@@ -57,7 +57,13 @@ def options(
 
 def options_in_force() -> dict[str, Any]:
     """The settings that hold here and now, as a dictionary."""
-    return {"threads": threads(), "backend": backend(), "data": data_folder(), "cache": cache_folder(), "memory": memory()}
+    return {
+        "threads": thread_count(),
+        "backend": wanted_backend(),
+        "data": data_folder(),
+        "cache": cache_folder(),
+        "memory": memory_budget(),
+    }
 
 
 def _setting(name: str) -> Any:
@@ -65,7 +71,7 @@ def _setting(name: str) -> Any:
     return os.environ.get(f"MINIREC_{name.upper()}") or None if value is None else value
 
 
-def threads() -> int:
+def thread_count() -> int:
     """Number of worker threads, at least 1."""
     value = _setting("threads")
     if value is None:
@@ -79,7 +85,7 @@ def threads() -> int:
     return count
 
 
-def backend() -> str:
+def wanted_backend() -> str:
     """The backend that is asked for: auto, numpy or numba."""
     value = _setting("backend") or "auto"
     if value not in BACKENDS:
@@ -102,7 +108,7 @@ def cache_folder() -> Path:
     return Path(base).expanduser() / "minirec"
 
 
-def memory() -> int:
+def memory_budget() -> int:
     """Memory budget in bytes."""
     value = _setting("memory")
     if value is None:

@@ -1,0 +1,134 @@
+"""Which kernels run, on how many threads, and how BLAS is kept to one of them.
+
+A kernel is a plain function over arrays, written twice with one signature: in `reference/` as vectorised NumPy (the
+specification) and in `compiled/` in Numba. Both work on a range of rows; `run_blocks` spreads fixed blocks of rows over a
+thread pool (the compiled ones release the GIL). No kernel is parallel inside: so results do not depend on the number of
+threads, a web server may call from any thread, and forking is safe.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple, TypeVar
+
+from ..errors import MissingExtraError
+from ..options import thread_count, wanted_backend
+
+T = TypeVar("T")
+
+
+class Twin(NamedTuple):
+    """How the two versions of a kernel compare: "exact", "allclose" (within `rtol` of the result's range) or "same optimum"."""
+
+    module: str
+    compare: str
+    rtol: float = 0.0
+
+
+# One entry a kernel: tests/engine/test_twins.py runs every one of them on generated input and compares as declared here.
+KERNELS: dict[str, Twin] = {
+    "select": Twin("topk", "allclose", 1e-6),
+    "weighted_rows_dense": Twin("linear", "allclose", 1e-5),
+    "weighted_rows_sparse": Twin("linear", "allclose", 1e-5),
+}
+
+
+def resolve() -> str:
+    """The backend in force, "numpy" or "numba"; asked for once per fit and recorded on the model."""
+    wanted = wanted_backend()
+    if wanted == "auto":
+        return "numba" if find_spec("numba") else "numpy"
+    if wanted == "numba" and not find_spec("numba"):
+        raise MissingExtraError("numba", "numba", "backend='numba'")
+    return wanted
+
+
+@lru_cache(maxsize=256)
+def kernel(name: str, backend: str) -> Callable[..., Any]:
+    """The kernel `name` for a backend ("numpy" or "numba"); it is imported, and compiled, on first use."""
+    folder = "reference" if backend == "numpy" else "compiled"
+    function: Callable[..., Any] = getattr(import_module(f"minirec.engine.{folder}.{KERNELS[name].module}"), name)
+    return function
+
+
+def run_blocks(function: Callable[[int, int], T], n: int, size: int, threads: int | None = None) -> list[T]:
+    """`function(start, stop)` for each block of `size` rows out of `n`; results in block order, whatever the threads.
+
+    The blocks depend on `n` and `size` alone. With one block or one thread everything runs in the caller's thread.
+    """
+    blocks = [(start, min(start + size, n)) for start in range(0, n, size)]
+    count = thread_count() if threads is None else threads
+    if count == 1 or len(blocks) <= 1:
+        return [function(start, stop) for start, stop in blocks]
+    return list(_pool(count).map(lambda block: function(*block), blocks))
+
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+_pools_lock = threading.Lock()
+
+
+def _pool(count: int) -> ThreadPoolExecutor:
+    with _pools_lock:
+        if count not in _pools:
+            _pools[count] = ThreadPoolExecutor(count, thread_name_prefix="minirec")
+        return _pools[count]
+
+
+def _after_fork() -> None:
+    """A forked child has none of its parent's worker threads, and perhaps a lock that one of them held."""
+    global _pools_lock, _blas_lock, _blas_users, _blas_limiter
+    _pools.clear()
+    _pools_lock, _blas_lock = threading.Lock(), threading.Lock()
+    _blas_users, _blas_limiter = 0, None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+_blas_lock = threading.Lock()
+_blas_users = 0
+_blas_limiter: Any = None
+
+
+@lru_cache(maxsize=2)
+def _blas_controller(with_scipy: bool) -> Any:
+    """One controller for the BLAS libraries loaded so far (SciPy brings its own), or None without threadpoolctl."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:  # serving with NumPy alone: top-k does not depend on the number of BLAS threads
+        return None
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep BLAS to one thread while any caller is inside; the first to enter sets the limit, the last to leave lifts it.
+
+    BLAS gives different bits for different numbers of threads, and the parallelism of minirec is over blocks.
+    """
+    global _blas_users, _blas_limiter
+    controller = _blas_controller("scipy.linalg" in sys.modules)
+    if controller is None:
+        yield
+        return
+    with _blas_lock:
+        if _blas_users == 0:
+            _blas_limiter = controller.limit(limits=1, user_api="blas")
+        _blas_users += 1
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_users -= 1
+            if _blas_users == 0:
+                _blas_limiter.restore_original_limits()
+                _blas_limiter = None

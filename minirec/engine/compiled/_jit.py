@@ -1,0 +1,50 @@
+"""The one decorator of all compiled kernels, and where their compiled form is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+from ... import __version__
+from ...options import cache_folder as user_cache
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# The flags that let a reduction use SIMD; never "nnan" or "ninf": NaN guards must keep working.
+FASTMATH = {"reassoc", "contract", "arcp", "nsz", "afn"}
+
+
+@lru_cache(maxsize=1)
+def cache_folder() -> Path | None:
+    """Folder of the compiled kernels, or None where it cannot be written.
+
+    Its name has a digest of all kernel sources: Numba itself does not see a change in a function of another file.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    folder = user_cache() / "kernels" / f"{__version__}-{digest.hexdigest()[:12]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return None
+
+
+def jit(function: F) -> F:
+    """Compile on first call: releases the GIL, NumPy's division rules, cached on disk where that is possible."""
+    folder = cache_folder()
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = "" if folder is None else str(folder)
+    try:
+        compiled: F = numba.njit(nogil=True, error_model="numpy", fastmath=FASTMATH, cache=folder is not None)(function)
+    finally:
+        numba.config.CACHE_DIR = before
+    return compiled

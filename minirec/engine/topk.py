@@ -1,0 +1,205 @@
+"""The one top-k engine: scores in tiles, filters, selection. No users x items matrix is ever held whole.
+
+A tile's scores come from BLAS or from sparse sums. BLAS scores are approximate, with bits that depend on the shape of the
+tile; so for them the kernel keeps every item within twice the rounding bound of the k-th best, scores these survivors
+again by one canonical dot product (float64, rounded to float32), and only then cuts to k. The result is the exact top-k of
+the canonical scores, ties going to the lower row: one user equals a batch, and one thread equals many.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..options import memory_budget, thread_count
+from .backend import kernel, run_blocks
+from .sparse import CSR, Index, Pointer
+
+Scores = NDArray[np.float32]
+TILE_ELEMENTS = 2**20  # scores of a tile: 4 MB, so that selection finds them in the cache
+_NO_VECTORS = np.zeros((0, 0), np.float32)
+
+
+class Ranked(NamedTuple):
+    """Ragged lists, best first: row r has items[indptr[r]:indptr[r+1]] with their scores."""
+
+    indptr: Pointer
+    items: Index
+    scores: Scores
+
+
+class Scorer(Protocol):
+    """Scores of some profiles (users) for all items of a catalogue."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(profiles, items)."""
+
+    def block(self, start: int, stop: int) -> Scores:
+        """Scores of profiles start..stop for all items, float32 (stop - start, items): an array the caller may write to."""
+
+    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
+        """Canonical scores of (profile, item) pairs."""
+
+
+class VectorScorer:
+    """Score = dot product of a user vector (profiles, d) and an item vector (items, d), float32."""
+
+    def __init__(self, users: Scores, items: Scores) -> None:
+        self.users, self.items = users, items
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.users), len(self.items)
+
+    def block(self, start: int, stop: int) -> Scores:
+        if stop - start == 1:
+            return (self.items @ self.users[start])[None, :]
+        return self.users[start:stop] @ self.items.T
+
+    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
+        return canonical_dot(self.users[profiles], self.items[items])
+
+
+class LinearScorer:
+    """Score = sum over the history of value x item weights: x_u W, with W dense (items, items) or CSR."""
+
+    def __init__(self, history: CSR, weights: Scores | CSR, backend: str) -> None:
+        self.history, self.weights, self.backend = history, weights, backend
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.history.shape[0], self.weights.shape[1]
+
+    def block(self, start: int, stop: int) -> Scores:
+        out = np.zeros((stop - start, self.shape[1]), np.float32)
+        indptr, indices, data, _ = self.history
+        if isinstance(self.weights, CSR):
+            w = self.weights
+            kernel("weighted_rows_sparse", self.backend)(start, stop, indptr, indices, data, w.indptr, w.indices, w.data, out)
+        else:
+            kernel("weighted_rows_dense", self.backend)(start, stop, indptr, indices, data, self.weights, out)
+        return out
+
+    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
+        return pairs_by_block(self, profiles, items)
+
+
+class ConstantScorer:
+    """The same scores for every profile."""
+
+    def __init__(self, scores: Scores, profiles: int) -> None:
+        self.scores, self.profiles = scores, profiles
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.profiles, len(self.scores)
+
+    def block(self, start: int, stop: int) -> Scores:
+        return np.tile(self.scores, (stop - start, 1))
+
+    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
+        return self.scores[items]
+
+
+def canonical_dot(left: Scores, right: Scores) -> Scores:
+    """Row by row dot products, (n, d) x (n, d) -> (n,): float64 sums in an order that depends on d alone, then float32."""
+    scores: Scores = np.multiply(left, right, dtype=np.float64).sum(axis=-1).astype(np.float32)
+    return scores
+
+
+def pairs_by_block(scorer: Scorer, profiles: NDArray[np.int64], items: Index) -> Scores:
+    """Scores of pairs by way of whole rows, one distinct profile at a time."""
+    out = np.empty(len(profiles), np.float32)
+    order = np.argsort(profiles, kind="stable")
+    starts = np.flatnonzero(np.concatenate(([True], np.diff(profiles[order]) != 0))) if len(order) else []
+    for group in np.split(order, starts[1:]) if len(order) else []:
+        p = int(profiles[group[0]])
+        out[group] = scorer.block(p, p + 1)[0][items[group]]
+    return out
+
+
+def rank(
+    scorer: Scorer,
+    k: int,
+    *,
+    backend: str,
+    banned: tuple[CSR, ...] = (),
+    allowed: CSR | None = None,
+    columns: Index | None = None,
+    threads: int | None = None,
+) -> Ranked:
+    """The k best items of every profile.
+
+    banned : CSR (profiles, items) each; their entries are left out. allowed : CSR (profiles, items), only its entries stay.
+    columns : ascending item rows; only these are ranked. All filters combine; a list is shorter where too few items remain.
+    Time O(profiles x items x d) for the scores, memory O(threads x tile).
+    """
+    profiles, n = scorer.shape
+    vectors = (scorer.users, scorer.items) if isinstance(scorer, VectorScorer) else None
+    position = None
+    if columns is not None:
+        position = np.full(n, -1, np.int64)
+        position[columns] = np.arange(len(columns))
+        if vectors is not None:
+            scorer, vectors = VectorScorer(vectors[0], vectors[1][columns]), (vectors[0], vectors[1][columns])
+    slack = _rounding_slack(vectors, profiles)
+    k = min(k, n if columns is None else len(columns))
+    if k == 0:
+        return Ranked(np.zeros(profiles + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
+    select = kernel("select", backend)
+
+    def tile(start: int, stop: int) -> tuple[NDArray[np.int64], Index, Scores]:
+        scores = scorer.block(start, stop)
+        if allowed is not None:
+            kept = np.full_like(scores, -np.inf)
+            r, c = _entries(allowed, start, stop, position if vectors is not None else None)
+            kept[r, c] = scores[r, c]
+            scores = kept
+        if columns is not None and vectors is None:
+            scores = np.ascontiguousarray(scores[:, columns])
+        for matrix in banned:
+            scores[_entries(matrix, start, stop, position)] = -np.inf
+        users, items = (vectors[0][start:stop], vectors[1]) if vectors is not None else (_NO_VECTORS, _NO_VECTORS)
+        counts, rows, values = select(scores, k, slack[start:stop], users, items)
+        filled = np.arange(rows.shape[1]) < counts[:, None]
+        return counts, rows[filled], values[filled]
+
+    size = int(np.clip(TILE_ELEMENTS // max(n, 1), 16, 256))
+    size = max(1, min(size, memory_budget() // (16 * max(n, 1) * thread_count())))
+    # below 64 profiles everything runs in the caller's thread: a web server brings its own
+    parts = run_blocks(tile, profiles, size, 1 if profiles < 64 else threads)
+    if not parts:
+        return Ranked(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
+    indptr = np.concatenate([[0], *(counts for counts, _, _ in parts)]).cumsum().astype(np.int64)
+    items = np.concatenate([rows for _, rows, _ in parts])
+    if columns is not None:
+        items = columns[items]
+    return Ranked(indptr, items.astype(np.int32, copy=False), np.concatenate([values for _, _, values in parts]))
+
+
+def _entries(matrix: CSR, start: int, stop: int, position: NDArray[np.int64] | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Coordinates within a tile of a matrix's entries; with `position`, columns are renumbered and those not in it dropped."""
+    first, last = matrix.indptr[start], matrix.indptr[stop]
+    columns: NDArray[np.int64] = matrix.indices[first:last].astype(np.int64)
+    rows = np.repeat(np.arange(stop - start), np.diff(matrix.indptr[start : stop + 1]))
+    if position is None:
+        return rows, columns
+    columns = position[columns]
+    return rows[columns >= 0], columns[columns >= 0]
+
+
+def _rounding_slack(vectors: tuple[Scores, Scores] | None, profiles: int) -> Scores:
+    """Twice the error bound of a float32 dot product of length d, gamma_d |u| max|v| with gamma_d = d eps (Higham 2002, section 3.1).
+
+    One more eps covers the rounding of the canonical score itself.
+    """
+    if vectors is None or not vectors[1].size:
+        return np.zeros(profiles, np.float32)
+    users, items = vectors
+    largest = np.sqrt(np.einsum("nd,nd->n", items, items).max())
+    norms = np.sqrt(np.einsum("nd,nd->n", users, users))
+    bound: Scores = ((users.shape[1] + 2) * 2.0 * np.finfo(np.float32).eps * largest * norms).astype(np.float32)
+    return bound

@@ -1,0 +1,507 @@
+"""The contract of every model: fit, recommend, score, explain, update, save."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.dataset import Dataset
+from ..data.ids import Id, IdIndex, Rows
+from ..engine.backend import one_blas_thread, resolve
+from ..engine.sparse import CSR
+from ..engine.topk import Ranked, Scorer, Scores, rank
+from ..errors import (
+    DataError,
+    MemoryBudgetError,
+    ModelFitError,
+    NotFittedError,
+    NotSupportedError,
+    ParameterError,
+)
+from ..options import memory_budget
+from .checks import choice, whole
+from .recommendations import Recommendations
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Filter: TypeAlias = Sequence[Id] | Mapping[Id, Sequence[Id]] | None
+Progress: TypeAlias = Callable[[int, int, dict[str, float]], object]
+Callback: TypeAlias = Callable[["Recommender", dict[str, float]], object]
+
+
+class Profiles(NamedTuple):
+    """Whom to score for: known users by their rows, or (rows is None) new ones by their history alone.
+
+    history : CSR (profiles, items), the items of each profile with the summed weights of its events, ascending item rows.
+    """
+
+    rows: Rows | None
+    history: CSR
+
+    def __len__(self) -> int:
+        return self.history.shape[0]
+
+
+class Part(NamedTuple):
+    """A share of a score: `source` says what it comes from ("history", "bias", ...), `name` which one (an item id, ...)."""
+
+    source: str
+    name: Id
+    value: float
+
+
+class Explanation(NamedTuple):
+    """A score taken apart: `parts` add up to `score` within 1e-5 of the sum of their magnitudes; largest magnitude first."""
+
+    item: Id
+    score: float
+    parts: list[Part]
+
+
+class Monitor:
+    """Tells the outside how a fit goes, and whether to stop: writes `history_`, calls `progress` and `callback`."""
+
+    def __init__(self, model: Recommender, validation: Dataset | None, progress: Progress | None, callback: Callback | None) -> None:
+        self._model, self._validation, self._progress, self._callback = model, validation, progress, callback
+
+    def step(self, done: int, total: int, **record: float) -> bool:
+        """Report iteration `done` of `total` (from 1) with its figures; True: the callback wants to stop."""
+        if self._validation is not None:
+            record |= self._model._validate(self._validation)
+        entry = {"iteration": done, **record}
+        self._model.history_.append(entry)
+        if self._progress is not None:
+            self._progress(done, total, entry)
+        return self._callback is not None and bool(self._callback(self._model, entry))
+
+
+class Recommender(ABC):
+    """A recommender. Subclasses take keyword-only hyper-parameters and store them unchanged; `fit` checks them.
+
+    After `fit`: `users_`, `items_` (the id indexes), `seen_` (CSR users x items of the training events), `history_` (a record
+    an iteration), `backend_`, `provenance_` (versions, backend, data fingerprint).
+    """
+
+    name: ClassVar[str]  # the name in the registry and on the command line
+    score_kind: ClassVar[str] = "relative"  # what a score is: relative, logit, probability or rating
+    search_space: ClassVar[dict[str, Any]] = {}  # for tune: (low, high, "log" | "linear" | "int") or a list of choices
+    _state: ClassVar[tuple[str, ...]] = ()  # fitted arrays (or CSR, or numbers) that a saved model needs, the seen items apart
+    _per_user: ClassVar[tuple[str, ...]] = ()  # those of them that have a row a user: left out of an items-only file
+    _needs_users: ClassVar[bool] = False  # True: cannot serve without the training events of the users
+    _serves_empty: ClassVar[bool] = False  # True: has something to say about a user without any history
+
+    users_: IdIndex
+    items_: IdIndex
+    seen_: CSR
+    history_: list[dict[str, float]]
+    backend_: str
+    provenance_: dict[str, Any]
+
+    # ---- what a model defines -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Raise ParameterError for a hyper-parameter that cannot be used."""
+
+    @abstractmethod
+    def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        """Learn from a compact data set; BLAS is one-threaded here, `users_`, `items_`, `seen_`, `backend_` are set."""
+
+    @abstractmethod
+    def _scorer(self, profiles: Profiles) -> Scorer:
+        """What scores all items for the profiles."""
+
+    @abstractmethod
+    def estimate_memory(self, dataset: Dataset) -> int:
+        """Peak bytes that fitting on `dataset` takes beyond the data itself; an estimate, made before the work."""
+
+    def _explain(self, profiles: Profiles, item: int) -> list[Part]:
+        """The parts of the score of one profile for one item row."""
+        raise NotSupportedError(f"{type(self).__name__} cannot explain its scores: {self._why_no_explanation()}")
+
+    def _why_no_explanation(self) -> str:
+        return "they are no sum over the user's history"
+
+    def _item_similarity(self, item: int) -> Scores:
+        """Similarity of all items to one item row."""
+        raise NotSupportedError(f"{type(self).__name__} has no notion of similar items")
+
+    # ---- parameters -----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    @cache
+    def _parameter_names(cls) -> tuple[str, ...]:
+        from inspect import signature
+
+        return tuple(name for name in signature(cls.__init__).parameters if name != "self")
+
+    def get_params(self) -> dict[str, Any]:
+        """The hyper-parameters, as given to the constructor."""
+        return {name: getattr(self, name) for name in self._parameter_names()}
+
+    def clone(self, **changes: Any) -> Self:
+        """An unfitted model with the same hyper-parameters, but for the changes."""
+        unknown = sorted(set(changes) - set(self._parameter_names()))
+        if unknown:
+            raise ParameterError(
+                f"{type(self).__name__} has no parameter {', '.join(unknown)}; it has {', '.join(self._parameter_names()) or 'none'}"
+            )
+        return type(self)(**(self.get_params() | changes))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
+
+    # ---- fitting --------------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        train: Dataset,
+        validation: Dataset | None = None,
+        *,
+        progress: Progress | None = None,
+        callback: Callback | None = None,
+    ) -> Self:
+        """Learn from events; returns self. A second fit forgets the first.
+
+        validation : events of the same users, never learned from; their figures are added to `history_` after each iteration.
+        progress : called as progress(done, total, record) after each iteration.
+        callback : called as callback(model, record); the model is usable then; return True to stop.
+        """
+        if not isinstance(train, Dataset):
+            raise ParameterError(f"fit takes a minirec.Dataset (see minirec.read and Dataset.from_arrays), got {type(train).__name__}")
+        self._check()
+        train = train.compact()
+        if not len(train):
+            raise DataError(f"cannot fit {type(self).__name__}: the data set {train.name!r} has no events")
+        need, budget = self.estimate_memory(train), memory_budget()
+        if need > budget:
+            raise MemoryBudgetError(
+                f"{type(self).__name__} on {train.n_users:,} users and {train.n_items:,} items needs about {need / 1e9:.2f} GB; "
+                f"the budget (MINIREC_MEMORY) is {budget / 1e9:.2f} GB. Raise it, keep fewer items (k-core), or take another model"
+            )
+        self.users_, self.items_, self.seen_ = train.users, train.items, train.matrix
+        self.backend_, self.history_ = resolve(), []
+        self.provenance_ = _provenance(self.backend_, train)
+        try:
+            with one_blas_thread():
+                self._fit(train, Monitor(self, validation, progress, callback))
+            self._check_finite()
+        except BaseException:
+            del self.users_  # an interrupted or diverged fit leaves no half-fitted model
+            raise
+        return self
+
+    def _check_finite(self) -> None:
+        for name in self._state:
+            value = getattr(self, name)
+            array = value.data if isinstance(value, CSR) else np.asarray(value)
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ModelFitError(
+                    f"{type(self).__name__} diverged: {name} is not finite. Lower learning_rate, raise regularization, or rescale the weights"
+                )
+
+    def _check_shapes(self) -> None:
+        """Score one item for an empty history: a damaged file whose arrays do not fit together fails here, not in a request."""
+        n = len(self.items_)
+        empty = CSR(np.zeros(2, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (1, n))
+        if self._scorer(Profiles(None, empty)).block(0, 1).shape != (1, n):
+            raise ValueError("the arrays do not fit the number of items")
+
+    def _validate(self, validation: Dataset) -> dict[str, float]:
+        """Figures on held-out events during the fit: recall@20 over users with held-out items that they have not seen."""
+        users, items = self.users_.rows(validation.users.ids(validation.user)), self.items_.rows(validation.items.ids(validation.item))
+        known = (users >= 0) & (items >= 0)
+        truth = CSR.from_pairs(users[known], items[known], None, self.seen_.shape)
+        rows = np.flatnonzero(truth.counts()).astype(np.int32)
+        if not len(rows):
+            return {}
+        truth, seen = truth.rows(rows), self.seen_.rows(rows)
+        ranked = rank(self._scorer(Profiles(rows, seen)), 20, backend=self.backend_, banned=(seen,))
+        n = self.seen_.shape[1]
+        held_out = truth.row_ids() * n + truth.indices
+        listed = np.repeat(np.arange(len(rows)), np.diff(ranked.indptr)) * n + ranked.items
+        hits = np.bincount(listed[np.isin(listed, held_out)] // n, minlength=len(rows))
+        return {"validation_recall@20": float(np.mean(hits / truth.counts()))}
+
+    def update(self, events: Dataset) -> Self:
+        """Take in new events without a full refit, where the model has such a form."""
+        raise NotSupportedError(f"{type(self).__name__} has no incremental form: fit again on all events")
+
+    def _fitted(self) -> None:
+        if "users_" not in vars(self):
+            raise NotFittedError(f"this {type(self).__name__} is not fitted: call fit(train) first")
+
+    # ---- recommending ---------------------------------------------------------------------------------------------------
+
+    def recommend(
+        self,
+        users: Sequence[Id] | Id | None = None,
+        *,
+        history: Sequence[Sequence[Id]] | None = None,
+        weights: Sequence[Sequence[float]] | None = None,
+        context: Any = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        candidates: Filter = None,
+        deny: Filter = None,
+        unknown: str = "raise",
+        fallback: Recommender | None = None,
+    ) -> Recommendations:
+        """The k best items for each user, best first; scores of equal items are ordered by item row.
+
+        users : ids of known users, in any order; None without a history means all of them.
+        history : for new users, one list of item ids each; `weights` gives a weight to each of them (default 1). The users of
+            the result are then 0, 1, ....
+        context : for models that use one; others refuse it.
+        exclude_seen : leave out what the user has events with (in training, or in the history given).
+        candidates, deny : only these items / none of these; a list for all users, or a dictionary {user: items}, where users
+            that it does not name are not restricted. All filters combine.
+        unknown : "raise", or "ignore": ids that the model does not know are left out and listed in `ignored`.
+        fallback : a model fitted on the same items that serves unknown users and empty histories, such as Popularity.
+        """
+        self._fitted()
+        whole("k", k)
+        choice("unknown", unknown, ("raise", "ignore"))
+        if context is not None:
+            raise NotSupportedError(f"{type(self).__name__} does not use a context")
+        ignored: list[Id] = []
+        if history is None:
+            if weights is not None:
+                raise ParameterError("weights go with history; the events of known users have their weights from training")
+            labels, profiles, cold = self._known(users, unknown, ignored, fallback)
+        elif users is not None:
+            raise ParameterError("give users (known ones) or history (new ones), not both")
+        else:
+            labels, profiles, cold = self._new(history, weights, unknown, ignored, fallback)
+        if not exclude_seen:
+            seen: tuple[CSR, ...] = ()
+        else:
+            self._need_users("exclude_seen for known users", profiles.rows is not None)
+            seen = (profiles.history,)
+        warm_labels = labels if not cold else [label for at, label in enumerate(labels) if at not in cold]
+        columns, allowed = self._filter(candidates, warm_labels, "candidate", unknown, ignored)
+        denied_columns, denied = self._filter(deny, warm_labels, "denied item", unknown, ignored)
+        if denied_columns is not None:
+            left = np.arange(len(self.items_), dtype=np.int32) if columns is None else columns
+            columns = left[~np.isin(left, denied_columns)]
+        banned = (*seen, *((denied,) if denied is not None else ()))
+        ranked = rank(self._scorer(profiles), k, backend=self.backend_, banned=banned, allowed=allowed, columns=columns)
+        if cold and fallback is not None:
+            served = fallback.recommend(
+                history=[[]] * len(cold), k=k, candidates=_relabel(candidates, labels, cold), deny=_relabel(deny, labels, cold)
+            )
+            ranked = _merge(ranked, served, cold, len(labels))
+        return Recommendations(labels, ranked.indptr, ranked.items, ranked.scores, self.items_, ignored)
+
+    def _known(self, users: Any, unknown: str, ignored: list[Id], fallback: Recommender | None) -> tuple[list[Id], Profiles, list[int]]:
+        if users is None:
+            rows = np.arange(len(self.users_), dtype=np.int32)
+            return self.users_.ids(rows), self._profiles_of(rows), []
+        if isinstance(users, (str, int, np.integer)):
+            users = [users]
+        self._need_users("recommending to known users", True)
+        labels = users.tolist() if isinstance(users, np.ndarray) else list(users)
+        rows = self.users_.rows(labels)
+        missing = np.flatnonzero(rows < 0).tolist()
+        if missing and fallback is not None:
+            self._check_fallback(fallback)
+            return labels, self._profiles_of(rows[rows >= 0]), missing
+        if missing and unknown == "raise":
+            self.users_.row(labels[missing[0]], "user")
+        ignored += [labels[at] for at in missing]
+        return [label for label, row in zip(labels, rows.tolist(), strict=True) if row >= 0], self._profiles_of(rows[rows >= 0]), []
+
+    def _profiles_of(self, rows: Rows) -> Profiles:
+        if self.seen_.shape[0]:
+            return Profiles(rows, self.seen_.rows(rows))
+        return Profiles(
+            rows, CSR(np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (len(rows), len(self.items_)))
+        )
+
+    def _new(
+        self, history: Any, weights: Any, unknown: str, ignored: list[Id], fallback: Recommender | None
+    ) -> tuple[list[Id], Profiles, list[int]]:
+        if isinstance(history, str) or any(isinstance(h, (str, bytes)) or not hasattr(h, "__iter__") for h in history):
+            raise ParameterError("history is a list of histories, one list of item ids for each new user: history=[[id, id], [id]]")
+        lists = [list(h) for h in history]
+        values = [[1.0] * len(h) for h in lists] if weights is None else [list(w) for w in weights]
+        if [len(h) for h in lists] != [len(w) for w in values]:
+            raise ParameterError("weights must have the shape of history: one number for each item of each list")
+        owner = np.repeat(np.arange(len(lists)), [len(h) for h in lists])
+        flat = [item for h in lists for item in h]
+        rows = self.items_.rows(flat)
+        weight = np.array([w for ws in values for w in ws], np.float64)
+        if not np.isfinite(weight).all():
+            raise ParameterError("the weights of a history must be finite numbers")
+        for at in np.flatnonzero(rows < 0).tolist():
+            if unknown == "raise":
+                self.items_.row(flat[at], "item")
+            ignored.append(flat[at])
+        known = rows >= 0
+        profile = CSR.from_pairs(owner[known], rows[known], weight[known], (len(lists), len(self.items_)))
+        labels: list[Id] = list(range(len(lists)))
+        empty = np.flatnonzero(profile.counts() == 0).tolist()
+        if not empty or self._serves_empty:
+            return labels, Profiles(None, profile), []
+        if fallback is None:
+            raise ParameterError(
+                f"history {empty[0]} has no item that the model knows, so {type(self).__name__} has nothing to go by: "
+                "pass fallback=<a fitted Popularity>, or leave it out"
+            )
+        self._check_fallback(fallback)
+        return labels, Profiles(None, profile.rows(np.flatnonzero(profile.counts()))), empty
+
+    def _check_fallback(self, fallback: Recommender) -> None:
+        if not isinstance(fallback, Recommender) or not fallback._serves_empty:
+            raise ParameterError("fallback must be a fitted model that needs no history, such as Popularity or Random")
+        fallback._fitted()
+        if fallback.items_ != self.items_:
+            raise ParameterError("fallback must be fitted on the same items as the model that it stands in for")
+
+    def _need_users(self, what: str, needed: bool) -> None:
+        if needed and not self.seen_.shape[0]:
+            raise NotSupportedError(f"{what} needs the users, and this model was saved with items_only=True: pass history=... instead")
+
+    def _filter(
+        self, given: Filter, labels: list[Id], what: str, unknown: str, ignored: list[Id]
+    ) -> tuple[NDArray[np.int32] | None, CSR | None]:
+        """A filter as ascending item rows for all profiles, or as CSR (profiles, items) where it differs between users."""
+        if given is None:
+            return None, None
+        if isinstance(given, (str, bytes)):
+            raise ParameterError(f"{what}s must be a list of item ids or a dictionary {{user: items}}, got the text {given!r}")
+        if not isinstance(given, Mapping):
+            return np.unique(self._item_rows(given, what, unknown, ignored)).astype(np.int32), None
+        n = len(self.items_)
+        everything = np.arange(n, dtype=np.int32) if what == "candidate" else np.zeros(0, np.int32)
+        rows = [self._item_rows(given[label], what, unknown, ignored) if label in given else everything for label in labels]
+        owner = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
+        return None, CSR.from_pairs(owner, np.concatenate([*rows, np.zeros(0, np.int32)]), None, (len(labels), n))
+
+    def _item_rows(self, ids: Any, what: str, unknown: str, ignored: list[Id]) -> Rows:
+        ids = ids if isinstance(ids, np.ndarray) else list(ids)
+        rows = self.items_.rows(ids)
+        for at in np.flatnonzero(rows < 0).tolist():
+            if unknown == "raise":
+                self.items_.row(ids[at], what)
+            ignored.append(ids[at])
+        return rows[rows >= 0]
+
+    # ---- scores, vectors, neighbours, explanations ----------------------------------------------------------------------
+
+    def score(self, users: Sequence[Id], items: Sequence[Id]) -> Scores:
+        """Scores of (user, item) pairs, float32 (n,); `score_kind` says what they are. Unknown ids raise."""
+        self._fitted()
+        if len(users) != len(items):
+            raise ParameterError(f"score takes pairs: {len(users)} users and {len(items)} items differ in number")
+        self._need_users("score", True)
+        user_rows, item_rows = self._all_known(self.users_, users, "user"), self._all_known(self.items_, items, "item")
+        distinct, profile = np.unique(user_rows, return_inverse=True)
+        return self._scorer(self._profiles_of(distinct.astype(np.int32))).pairs(profile, item_rows)
+
+    @staticmethod
+    def _all_known(index: IdIndex, ids: Any, what: str) -> Rows:
+        rows = index.rows(ids)
+        for at in np.flatnonzero(rows < 0)[:1].tolist():
+            index.row(ids[at], what)
+        return rows
+
+    def user_vectors(self, users: Sequence[Id] | None = None, *, history: Sequence[Sequence[Id]] | None = None) -> Scores:
+        """Vectors of known users, or of new ones by their history, (n, d); for models that have them."""
+        raise NotSupportedError(f"{type(self).__name__} has no user vectors")
+
+    def item_vectors(self, items: Sequence[Id] | None = None) -> Scores:
+        """Vectors of items (None: all, in row order), (n, d); for models that have them."""
+        raise NotSupportedError(f"{type(self).__name__} has no item vectors")
+
+    def similar_items(self, item: Id, k: int = 10) -> list[tuple[Id, float]]:
+        """The k items most similar to one, itself left out, as (item, similarity); what similarity is, the model says."""
+        self._fitted()
+        whole("k", k)
+        row = self.items_.row(item, "item")
+        similarity = np.asarray(self._item_similarity(row), np.float32)
+        order = np.argsort(-similarity, kind="stable")
+        order = order[order != row][:k]
+        return list(zip(self.items_.ids(order), similarity[order].tolist(), strict=True))
+
+    def explain(self, user: Id | None = None, item: Id | None = None, *, history: Sequence[Id] | None = None) -> Explanation:
+        """The score of an item for a user (or for a history), taken apart into parts that add up to it."""
+        self._fitted()
+        if item is None or (user is None) == (history is None):
+            raise ParameterError(
+                "explain takes an item, and either a user or a history: explain(user, item), explain(history=[...], item=...)"
+            )
+        if history is None:
+            self._need_users("explain for a known user", True)
+            profiles = self._profiles_of(np.array([self.users_.row(user, "user")], np.int32))
+        else:
+            profiles = self._new([history], None, "raise", [], None)[1]
+        row = self.items_.row(item, "item")
+        parts = sorted(self._explain(profiles, row), key=lambda part: -abs(part.value))
+        score = self._scorer(profiles).pairs(np.zeros(1, np.int64), np.array([row], np.int32))[0]
+        return Explanation(self.items_[row], float(score), parts)
+
+    # ---- files ----------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path, *, items_only: bool = False) -> None:
+        """Write the model to one .npz file without pickle; `items_only` leaves out the users and their events."""
+        from .persistence import save
+
+        save(self, path, items_only=items_only)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a model file; `minirec.load_model` reads one of any class."""
+        from .persistence import load_model
+
+        model = load_model(path)
+        if not isinstance(model, cls):
+            raise ParameterError(f"{path} holds a {type(model).__name__}, not a {cls.__name__}")
+        return model
+
+
+def _provenance(backend: str, train: Dataset) -> dict[str, Any]:
+    import platform
+
+    from .. import __version__
+
+    return {
+        "minirec": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "backend": backend,
+        "data": {
+            "name": train.name,
+            "fingerprint": train.fingerprint,
+            "events": len(train),
+            "users": train.n_users,
+            "items": train.n_items,
+        },
+    }
+
+
+def _relabel(given: Filter, labels: list[Id], cold: list[int]) -> Filter:
+    """A filter for the fallback, whose users are numbered 0, 1, ... in the order of `cold`."""
+    if not isinstance(given, Mapping):
+        return given
+    return {new: given[labels[at]] for new, at in enumerate(cold) if labels[at] in given}
+
+
+def _merge(warm: Ranked, served: Recommendations, cold: list[int], n: int) -> Ranked:
+    """Put the fallback's lists back between those of the model, in the order asked for."""
+    is_cold = np.zeros(n, bool)
+    is_cold[cold] = True
+    counts = np.empty(n, np.int64)
+    counts[is_cold], counts[~is_cold] = np.diff(served.indptr), np.diff(warm.indptr)
+    from_cold = np.repeat(is_cold, counts)
+    items, scores = np.empty(len(from_cold), np.int32), np.empty(len(from_cold), np.float32)
+    items[from_cold], items[~from_cold] = served.rows, warm.items
+    scores[from_cold], scores[~from_cold] = served.scores, warm.scores
+    return Ranked(np.concatenate(([0], np.cumsum(counts))), items, scores)

@@ -1,0 +1,67 @@
+"""What all models with user and item vectors share: the score is a dot product of the two."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from ..data.ids import Id
+from ..engine.backend import one_blas_thread
+from ..engine.sparse import CSR
+from ..engine.topk import Scores, VectorScorer
+from ..errors import ParameterError
+from .base import Profiles, Recommender
+
+
+class FactorModel(Recommender):
+    """A model whose score is p_u . q_i, with `user_factors_` (users, d) and `item_factors_` (items, d), float32.
+
+    Biases are further coordinates of the vectors: (p_u, 1, ...) . (q_i, b_i, ...).
+    """
+
+    _state: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    _per_user: ClassVar[tuple[str, ...]] = ("user_factors_",)
+
+    user_factors_: Scores
+    item_factors_: Scores
+
+    @abstractmethod
+    def _fold_in(self, history: CSR) -> Scores:
+        """Vectors (profiles, d) of new users from their histories, the item vectors fixed; BLAS is one-threaded here.
+
+        One profile alone gets the same bits as in a batch.
+        """
+
+    def _vectors(self, profiles: Profiles) -> Scores:
+        if profiles.rows is not None:
+            return self.user_factors_[profiles.rows]
+        with one_blas_thread():
+            return self._fold_in(profiles.history)
+
+    def _scorer(self, profiles: Profiles) -> VectorScorer:
+        return VectorScorer(self._vectors(profiles), self.item_factors_)
+
+    def user_vectors(self, users: Sequence[Id] | None = None, *, history: Sequence[Sequence[Id]] | None = None) -> Scores:
+        """Vectors p_u of known users (None: all, in row order), or of new ones folded in by their history, float32 (n, d)."""
+        self._fitted()
+        if users is not None and history is not None:
+            raise ParameterError("give users (known ones) or history (new ones), not both")
+        if history is not None:
+            return self._vectors(self._new(history, None, "raise", [], None)[1])
+        self._need_users("user_vectors", True)
+        return self.user_factors_ if users is None else self.user_factors_[self._all_known(self.users_, users, "user")]
+
+    def item_vectors(self, items: Sequence[Id] | None = None) -> Scores:
+        """Vectors q_i of items (None: all, in row order), float32 (n, d)."""
+        self._fitted()
+        return self.item_factors_ if items is None else self.item_factors_[self._all_known(self.items_, items, "item")]
+
+    def _item_similarity(self, item: int) -> Scores:
+        """Cosine of the item vectors."""
+        vectors = self.item_factors_.astype(np.float64)
+        norms = np.linalg.norm(vectors, axis=1)
+        cosine: Scores = ((vectors * vectors[item]).sum(axis=1) / np.maximum(norms * norms[item], 1e-30)).astype(np.float32)
+        return cosine

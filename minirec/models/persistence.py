@@ -1,0 +1,152 @@
+"""Model files: one .npz of plain arrays, with a JSON header; no pickle, only classes of the registry.
+
+Header: format ("minirec model"), format_version, class (registry name), params, provenance, history, items_only, and the plain
+numbers of the state. Arrays: the id indexes, the seen events, and the state of the model; a CSR takes four of them.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data.ids import IdIndex
+from ..engine.backend import resolve
+from ..engine.sparse import CSR
+from ..errors import MinirecError, ModelFileError, NotSupportedError
+
+if TYPE_CHECKING:
+    from .base import Recommender
+
+FORMAT, VERSION = "minirec model", 1
+
+
+def save(model: Recommender, path: str | Path, *, items_only: bool) -> None:
+    """Write a fitted model; the file appears whole or not at all. The same model gives the same bytes."""
+    from ..data.writers import atomic_path
+
+    model._fitted()
+    if items_only and model._needs_users:
+        raise NotSupportedError(f"{type(model).__name__} scores by the events of its users: it cannot be saved with items_only=True")
+    arrays: dict[str, Any] = {}
+    n_items = len(model.items_)
+    no_users = IdIndex.from_ids([])
+    no_events = CSR(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (0, n_items))
+    _put_ids(arrays, "users", no_users if items_only else model.users_)
+    _put_ids(arrays, "items", model.items_)
+    _put(arrays, "seen", no_events if items_only else model.seen_)
+    numbers = {}
+    for name in model._state:
+        value = getattr(model, name)
+        if isinstance(value, (int, float)):
+            numbers[name] = value
+        else:
+            _put(arrays, f"state.{name}", value[:0] if items_only and name in model._per_user else value)
+    header = {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "class": model.name,
+        "params": model.get_params(),
+        "numbers": numbers,
+        "items_only": items_only,
+        "history": model.history_,
+        "provenance": model.provenance_,
+    }
+    text = json.dumps(header, sort_keys=True, allow_nan=False)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, header=np.frombuffer(text.encode(), np.uint8), **arrays)
+
+
+def load_model(path: str | Path) -> Recommender:
+    """Read a model file of any registered class.
+
+    Nothing in the file is executed. A file that is damaged, foreign or of an unknown version raises ModelFileError.
+    """
+    from . import MODELS
+
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"there is no model file {path}")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile) or "header" not in archive:
+                raise ModelFileError(f"{path} is not a minirec model: it has no header")
+            header = json.loads(archive["header"].tobytes().decode())
+            if not isinstance(header, dict) or header.get("format") != FORMAT:
+                raise ModelFileError(f"{path} is not a minirec model: its header is foreign")
+            if header.get("format_version") != VERSION:
+                raise ModelFileError(f"{path} has format version {header.get('format_version')!r}; this minirec reads {VERSION}")
+            if header.get("class") not in MODELS:
+                raise ModelFileError(f"{path} holds a model of the unknown class {header.get('class')!r}; known are {', '.join(MODELS)}")
+            arrays = {name: archive[name] for name in archive.files if name != "header"}
+        return _restore(MODELS[header["class"]], header, arrays)
+    except MinirecError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, OverflowError, MemoryError, NotImplementedError,
+            RuntimeError, RecursionError, SyntaxError, struct.error, zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
+        raise ModelFileError(
+            f"{path} is not a readable minirec model; it is damaged or foreign ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, Any]) -> Recommender:
+    model = cls(**header["params"])
+    model._check()
+    model.users_, model.items_ = _take_ids(arrays, "users"), _take_ids(arrays, "items")
+    model.seen_ = _take_csr(arrays, "seen")
+    for name in cls._state:
+        if name in header["numbers"]:
+            value: Any = header["numbers"][name]
+            if not isinstance(value, (int, float)):
+                raise ValueError(f"{name} is not a number")
+        elif f"state.{name}.indptr" in arrays:
+            value = _take_csr(arrays, f"state.{name}")
+        else:
+            value = arrays[f"state.{name}"]
+            if name in cls._per_user and len(value) != len(model.users_):
+                raise ValueError(f"{name} has {len(value)} rows for {len(model.users_)} users")
+        setattr(model, name, value)
+    if model.seen_.shape != (len(model.users_), len(model.items_)):
+        raise ValueError("seen events and ids differ in size")
+    model.history_, model.provenance_ = list(header["history"]), dict(header["provenance"])
+    model._check_finite()
+    model._check_shapes()
+    model.backend_ = resolve()
+    return model
+
+
+def _put_ids(arrays: dict[str, Any], name: str, index: IdIndex) -> None:
+    arrays |= {f"{name}.ints": index.ints, f"{name}.text": index.text, f"{name}.offsets": index.offsets}
+
+
+def _take_ids(arrays: dict[str, Any], name: str) -> IdIndex:
+    ints, text, offsets = (arrays[f"{name}.{part}"] for part in ("ints", "text", "offsets"))
+    if (ints.dtype, text.dtype, offsets.dtype) != (np.int64, np.uint8, np.int64) or any(a.ndim != 1 for a in (ints, text, offsets)):
+        raise ValueError(f"the {name} are not an id index")
+    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(text) or (np.diff(offsets) < 0).any() or (np.diff(ints) <= 0).any():
+        raise ValueError(f"the ids of the {name} are out of order")
+    return IdIndex(ints, text, offsets)
+
+
+def _put(arrays: dict[str, Any], name: str, value: Any) -> None:
+    if isinstance(value, CSR):
+        arrays |= {f"{name}.{part}": getattr(value, part) for part in ("indptr", "indices", "data")}
+        arrays[f"{name}.shape"] = np.array(value.shape, np.int64)
+    else:
+        arrays[name] = np.asarray(value)
+
+
+def _take_csr(arrays: dict[str, Any], name: str) -> CSR:
+    indptr, indices, data, shape = (arrays[f"{name}.{part}"] for part in ("indptr", "indices", "data", "shape"))
+    if shape.shape != (2,) or indptr.dtype != np.int64 or indices.dtype != np.int32 or data.dtype.kind != "f":
+        raise ValueError(f"{name} is not a sparse matrix")
+    rows, columns = int(shape[0]), int(shape[1])
+    good = indptr.shape == (rows + 1,) and indptr[0] == 0 and indptr[-1] == len(indices) == len(data) and (np.diff(indptr) >= 0).all()
+    if not good or (len(indices) and not 0 <= indices.min() <= indices.max() < columns):
+        raise ValueError(f"{name} is not a valid sparse matrix")
+    return CSR(indptr, indices, data, (rows, columns))
