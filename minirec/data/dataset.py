@@ -66,7 +66,8 @@ class Dataset:
             raise DataError(f"columns differ in length: {len(user)} users, {len(item)} items")
         weight = None if weights is None else _weight_column(weights, len(user))
         timestamp = None if times is None else _time_column(times, len(user))
-        kind, names = None, ()
+        kind: NDArray[np.int8] | None = None
+        names: tuple[str, ...] = ()
         if kinds is not None:
             labels = [str(value) for value in kinds]
             names = tuple(sorted(set(labels)))
@@ -224,7 +225,7 @@ def _time_column(values: Any, n: int) -> NDArray[np.int64]:
     if time.dtype.kind == "f":
         if not np.isfinite(time).all() or (np.abs(time) > 2**53).any():
             raise DataError("times must be finite whole numbers (or datetimes): fill or drop the missing ones first")
-        return np.floor(time).astype(np.int64)
+        return np.asarray(np.floor(time), np.int64)
     if time.dtype.kind not in "iu":
         raise DataError(f"times must be whole numbers or datetimes, got {time.dtype}")
-    return time.astype(np.int64)
+    return np.asarray(time, np.int64)
