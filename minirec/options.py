@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from .errors import ParameterError
 
 BACKENDS = ("auto", "numpy", "numba")
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
-_overrides: ContextVar[dict[str, Any]] = ContextVar("minirec_options", default={})
+_overrides: ContextVar[Mapping[str, Any]] = ContextVar("minirec_options", default=MappingProxyType({}))
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def options(
     'numpy'
     """
     given = {"threads": threads, "backend": backend, "data": data, "cache": cache, "memory": memory}
-    merged = _overrides.get() | {name: value for name, value in given.items() if value is not None}
+    merged = {**_overrides.get()} | {name: value for name, value in given.items() if value is not None}
     token = _overrides.set(merged)
     try:
         options_in_force()  # a bad value is refused here, not in the middle of a fit

@@ -56,8 +56,10 @@ class VectorScorer:
 
     def block(self, start: int, stop: int) -> Scores:
         if stop - start == 1:
-            return (self.items @ self.users[start])[None, :]
-        return self.users[start:stop] @ self.items.T
+            one: Scores = (self.items @ self.users[start])[None, :]
+            return one
+        scores: Scores = self.users[start:stop] @ self.items.T
+        return scores
 
     def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
         return canonical_dot(self.users[profiles], self.items[items])
@@ -114,10 +116,10 @@ def pairs_by_block(scorer: Scorer, profiles: NDArray[np.int64], items: Index) ->
     """Scores of pairs by way of whole rows, one distinct profile at a time."""
     out = np.empty(len(profiles), np.float32)
     order = np.argsort(profiles, kind="stable")
-    starts = np.flatnonzero(np.concatenate(([True], np.diff(profiles[order]) != 0))) if len(order) else []
-    for group in np.split(order, starts[1:]) if len(order) else []:
-        p = int(profiles[group[0]])
-        out[group] = scorer.block(p, p + 1)[0][items[group]]
+    for group in np.split(order, np.flatnonzero(np.diff(profiles[order])) + 1):
+        if len(group):
+            p = int(profiles[group[0]])
+            out[group] = scorer.block(p, p + 1)[0][items[group]]
     return out
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
 from ..data.ids import Id, IdIndex, Rows
 from ..engine.backend import one_blas_thread, resolve
 from ..engine.sparse import CSR
-from ..engine.topk import Ranked, Scorer, Scores, rank
+from ..engine.topk import Scorer, Scores, rank
 from ..errors import (
     DataError,
     MemoryBudgetError,
@@ -26,26 +25,13 @@ from ..errors import (
 from ..options import memory_budget
 from .checks import choice, whole
 from .recommendations import Recommendations
+from .request import Filter, Profiles, merge, parse_filter, parse_histories, relabel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Filter: TypeAlias = Sequence[Id] | Mapping[Id, Sequence[Id]] | None
 Progress: TypeAlias = Callable[[int, int, dict[str, float]], object]
 Callback: TypeAlias = Callable[["Recommender", dict[str, float]], object]
-
-
-class Profiles(NamedTuple):
-    """Whom to score for: known users by their rows, or (rows is None) new ones by their history alone.
-
-    history : CSR (profiles, items), the items of each profile with the summed weights of its events, ascending item rows.
-    """
-
-    rows: Rows | None
-    history: CSR
-
-    def __len__(self) -> int:
-        return self.history.shape[0]
 
 
 class Part(NamedTuple):
@@ -203,7 +189,7 @@ class Recommender(ABC):
             array = value.data if isinstance(value, CSR) else np.asarray(value)
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise ModelFitError(
-                    f"{type(self).__name__} diverged: {name} is not finite. Lower learning_rate, raise regularization, or rescale the weights"
+                    f"{type(self).__name__} diverged: {name} is not finite. Lower learning_rate, raise regularization, or rescale weights"
                 )
 
     def _check_shapes(self) -> None:
@@ -285,8 +271,8 @@ class Recommender(ABC):
             self._need_users("exclude_seen for known users", profiles.rows is not None)
             seen = (profiles.history,)
         warm_labels = labels if not cold else [label for at, label in enumerate(labels) if at not in cold]
-        columns, allowed = self._filter(candidates, warm_labels, "candidate", unknown, ignored)
-        denied_columns, denied = self._filter(deny, warm_labels, "denied item", unknown, ignored)
+        columns, allowed = parse_filter(self.items_, candidates, warm_labels, "candidate", unknown, ignored)
+        denied_columns, denied = parse_filter(self.items_, deny, warm_labels, "denied item", unknown, ignored)
         if denied_columns is not None:
             left = np.arange(len(self.items_), dtype=np.int32) if columns is None else columns
             columns = left[~np.isin(left, denied_columns)]
@@ -294,9 +280,9 @@ class Recommender(ABC):
         ranked = rank(self._scorer(profiles), k, backend=self.backend_, banned=banned, allowed=allowed, columns=columns)
         if cold and fallback is not None:
             served = fallback.recommend(
-                history=[[]] * len(cold), k=k, candidates=_relabel(candidates, labels, cold), deny=_relabel(deny, labels, cold)
+                history=[[]] * len(cold), k=k, candidates=relabel(candidates, labels, cold), deny=relabel(deny, labels, cold)
             )
-            ranked = _merge(ranked, served, cold, len(labels))
+            ranked = merge(ranked, served, cold, len(labels))
         return Recommendations(labels, ranked.indptr, ranked.items, ranked.scores, self.items_, ignored)
 
     def _known(self, users: Any, unknown: str, ignored: list[Id], fallback: Recommender | None) -> tuple[list[Id], Profiles, list[int]]:
@@ -327,25 +313,8 @@ class Recommender(ABC):
     def _new(
         self, history: Any, weights: Any, unknown: str, ignored: list[Id], fallback: Recommender | None
     ) -> tuple[list[Id], Profiles, list[int]]:
-        if isinstance(history, str) or any(isinstance(h, (str, bytes)) or not hasattr(h, "__iter__") for h in history):
-            raise ParameterError("history is a list of histories, one list of item ids for each new user: history=[[id, id], [id]]")
-        lists = [list(h) for h in history]
-        values = [[1.0] * len(h) for h in lists] if weights is None else [list(w) for w in weights]
-        if [len(h) for h in lists] != [len(w) for w in values]:
-            raise ParameterError("weights must have the shape of history: one number for each item of each list")
-        owner = np.repeat(np.arange(len(lists)), [len(h) for h in lists])
-        flat = [item for h in lists for item in h]
-        rows = self.items_.rows(flat)
-        weight = np.array([w for ws in values for w in ws], np.float64)
-        if not np.isfinite(weight).all():
-            raise ParameterError("the weights of a history must be finite numbers")
-        for at in np.flatnonzero(rows < 0).tolist():
-            if unknown == "raise":
-                self.items_.row(flat[at], "item")
-            ignored.append(flat[at])
-        known = rows >= 0
-        profile = CSR.from_pairs(owner[known], rows[known], weight[known], (len(lists), len(self.items_)))
-        labels: list[Id] = list(range(len(lists)))
+        profile = parse_histories(self.items_, history, weights, unknown, ignored)
+        labels: list[Id] = list(range(profile.shape[0]))
         empty = np.flatnonzero(profile.counts() == 0).tolist()
         if not empty or self._serves_empty:
             return labels, Profiles(None, profile), []
@@ -367,31 +336,6 @@ class Recommender(ABC):
     def _need_users(self, what: str, needed: bool) -> None:
         if needed and not self.seen_.shape[0]:
             raise NotSupportedError(f"{what} needs the users, and this model was saved with items_only=True: pass history=... instead")
-
-    def _filter(
-        self, given: Filter, labels: list[Id], what: str, unknown: str, ignored: list[Id]
-    ) -> tuple[NDArray[np.int32] | None, CSR | None]:
-        """A filter as ascending item rows for all profiles, or as CSR (profiles, items) where it differs between users."""
-        if given is None:
-            return None, None
-        if isinstance(given, (str, bytes)):
-            raise ParameterError(f"{what}s must be a list of item ids or a dictionary {{user: items}}, got the text {given!r}")
-        if not isinstance(given, Mapping):
-            return np.unique(self._item_rows(given, what, unknown, ignored)).astype(np.int32), None
-        n = len(self.items_)
-        everything = np.arange(n, dtype=np.int32) if what == "candidate" else np.zeros(0, np.int32)
-        rows = [self._item_rows(given[label], what, unknown, ignored) if label in given else everything for label in labels]
-        owner = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
-        return None, CSR.from_pairs(owner, np.concatenate([*rows, np.zeros(0, np.int32)]), None, (len(labels), n))
-
-    def _item_rows(self, ids: Any, what: str, unknown: str, ignored: list[Id]) -> Rows:
-        ids = ids if isinstance(ids, np.ndarray) else list(ids)
-        rows = self.items_.rows(ids)
-        for at in np.flatnonzero(rows < 0).tolist():
-            if unknown == "raise":
-                self.items_.row(ids[at], what)
-            ignored.append(ids[at])
-        return rows[rows >= 0]
 
     # ---- scores, vectors, neighbours, explanations ----------------------------------------------------------------------
 
@@ -485,23 +429,3 @@ def _provenance(backend: str, train: Dataset) -> dict[str, Any]:
             "items": train.n_items,
         },
     }
-
-
-def _relabel(given: Filter, labels: list[Id], cold: list[int]) -> Filter:
-    """A filter for the fallback, whose users are numbered 0, 1, ... in the order of `cold`."""
-    if not isinstance(given, Mapping):
-        return given
-    return {new: given[labels[at]] for new, at in enumerate(cold) if labels[at] in given}
-
-
-def _merge(warm: Ranked, served: Recommendations, cold: list[int], n: int) -> Ranked:
-    """Put the fallback's lists back between those of the model, in the order asked for."""
-    is_cold = np.zeros(n, bool)
-    is_cold[cold] = True
-    counts = np.empty(n, np.int64)
-    counts[is_cold], counts[~is_cold] = np.diff(served.indptr), np.diff(warm.indptr)
-    from_cold = np.repeat(is_cold, counts)
-    items, scores = np.empty(len(from_cold), np.int32), np.empty(len(from_cold), np.float32)
-    items[from_cold], items[~from_cold] = served.rows, warm.items
-    scores[from_cold], scores[~from_cold] = served.scores, warm.scores
-    return Ranked(np.concatenate(([0], np.cumsum(counts))), items, scores)

@@ -17,8 +17,8 @@ def whole(name: str, value: Any, low: int = 1) -> None:
 
 def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: float | None = None) -> None:
     """A finite number in [low, high], and above `above` where that is given."""
-    good = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value) and low <= value <= high
-    if not good or (above is not None and value <= above):
+    good = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value) and low <= float(value) <= high
+    if not good or (above is not None and float(value) <= above):
         limits = [f"above {above:g}"] if above is not None else []
         limits += [f"at least {low:g}"] if above is None and low > -math.inf else []
         limits += [f"at most {high:g}"] if high < math.inf else []

@@ -13,7 +13,8 @@ from ..engine.backend import one_blas_thread
 from ..engine.sparse import CSR
 from ..engine.topk import Scores, VectorScorer
 from ..errors import ParameterError
-from .base import Profiles, Recommender
+from .base import Recommender
+from .request import Profiles
 
 
 class FactorModel(Recommender):

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..engine.sparse import CSR
 from ..engine.topk import LinearScorer, Scores
-from .base import Part, Profiles, Recommender
+from .base import Part, Recommender
+from .request import Profiles
 
 
 class LinearModel(Recommender):
@@ -31,7 +32,8 @@ class LinearModel(Recommender):
     def _weights_to(self, item: int, sources: CSR) -> Scores:
         """W[i, item] for each entry i of one profile's history."""
         if not isinstance(self.weights_, CSR):
-            return self.weights_[sources.indices, item]
+            column: Scores = self.weights_[sources.indices, item]
+            return column
         out = np.zeros(sources.nnz, np.float32)
         for at, source in enumerate(sources.indices.tolist()):
             targets, values = self.weights_.row(source)
@@ -49,7 +51,8 @@ class LinearModel(Recommender):
     def _item_similarity(self, item: int) -> Scores:
         """The row of the weights: what having this item adds to the score of each other."""
         if not isinstance(self.weights_, CSR):
-            return self.weights_[item]
+            row: Scores = self.weights_[item]
+            return row
         out = np.zeros(len(self.items_), np.float32)
         targets, values = self.weights_.row(item)
         out[targets] = values

@@ -9,8 +9,9 @@ import numpy as np
 from ..data.dataset import Dataset
 from ..engine.topk import ConstantScorer, Scores, pairs_by_block
 from ..errors import DataError
-from .base import Monitor, Part, Profiles, Recommender
+from .base import Monitor, Part, Recommender
 from .checks import number, whole
+from .request import Profiles
 
 
 class Popularity(Recommender):
@@ -57,7 +58,7 @@ class Popularity(Recommender):
         order = np.lexsort((events.timestamp, pair))
         last = order[np.append(np.diff(pair[order]) != 0, True)]
         decay = np.exp2(-(self.time_ - events.timestamp[last]) / self.half_life)
-        return np.bincount(events.item[last], weights=decay, minlength=events.n_items)
+        return np.bincount(events.item[last], weights=decay, minlength=events.n_items).astype(np.float64)
 
     def _scorer(self, profiles: Profiles) -> ConstantScorer:
         return ConstantScorer(self.scores_, len(profiles))

@@ -1,0 +1,99 @@
+"""What comes in with a request, checked and turned into rows: histories, filters, and lists that a fallback serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.ids import Id, IdIndex, Rows
+from ..engine.sparse import CSR
+from ..engine.topk import Ranked
+from ..errors import ParameterError
+from .recommendations import Recommendations
+
+Filter: TypeAlias = Sequence[Id] | Mapping[Id, Sequence[Id]] | None
+
+
+class Profiles(NamedTuple):
+    """Whom to score for: known users by their rows, or (rows is None) new ones by their history alone.
+
+    history : CSR (profiles, items), the items of each profile with the summed weights of its events, ascending item rows.
+    """
+
+    rows: Rows | None
+    history: CSR
+
+    def __len__(self) -> int:
+        return self.history.shape[0]
+
+
+def parse_histories(items: IdIndex, history: Any, weights: Any, unknown: str, ignored: list[Id]) -> CSR:
+    """Lists of item ids (and weights alike) as CSR (profiles, items); unknown ids raise, or are added to `ignored`."""
+    if isinstance(history, (str, bytes)) or any(isinstance(h, (str, bytes)) or not hasattr(h, "__iter__") for h in history):
+        raise ParameterError("history is a list of histories, one list of item ids for each new user: history=[[id, id], [id]]")
+    lists = [list(h) for h in history]
+    values = [[1.0] * len(h) for h in lists] if weights is None else [list(w) for w in weights]
+    if [len(h) for h in lists] != [len(w) for w in values]:
+        raise ParameterError("weights must have the shape of history: one number for each item of each list")
+    try:
+        weight = np.array([w for ws in values for w in ws], np.float64)
+    except (TypeError, ValueError):
+        raise ParameterError("the weights of a history must be numbers") from None
+    if not np.isfinite(weight).all():
+        raise ParameterError("the weights of a history must be finite numbers")
+    owner = np.repeat(np.arange(len(lists)), [len(h) for h in lists])
+    rows = _rows(items, [item for h in lists for item in h], "item", unknown, ignored)
+    known = rows >= 0
+    return CSR.from_pairs(owner[known], rows[known], weight[known], (len(lists), len(items)))
+
+
+def parse_filter(
+    items: IdIndex, given: Filter, labels: list[Id], what: str, unknown: str, ignored: list[Id]
+) -> tuple[NDArray[np.int32] | None, CSR | None]:
+    """A filter as ascending item rows for all profiles, or as CSR (profiles, items) where it differs between users."""
+    if given is None:
+        return None, None
+    if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
+        raise ParameterError(f"{what}s must be a list of item ids or a dictionary {{user: items}}, got {given!r}")
+    if not isinstance(given, Mapping):
+        rows = _rows(items, given, what, unknown, ignored)
+        return np.unique(rows[rows >= 0]).astype(np.int32), None
+    unrestricted = np.arange(len(items), dtype=np.int32) if what == "candidate" else np.zeros(0, np.int32)
+    lists = [_rows(items, given[label], what, unknown, ignored) if label in given else unrestricted for label in labels]
+    owner = np.repeat(np.arange(len(lists)), [len(rows) for rows in lists])
+    flat = np.concatenate([*lists, np.zeros(0, np.int32)])
+    return None, CSR.from_pairs(owner[flat >= 0], flat[flat >= 0], None, (len(labels), len(items)))
+
+
+def _rows(index: IdIndex, ids: Any, what: str, unknown: str, ignored: list[Id]) -> Rows:
+    """Rows of ids, -1 for those unknown, which raise or are added to `ignored`."""
+    ids = ids if isinstance(ids, np.ndarray) else list(ids)
+    rows = index.rows(ids)
+    for at in np.flatnonzero(rows < 0).tolist():
+        if unknown == "raise":
+            index.row(ids[at], what)
+        ignored.append(ids[at])
+    return rows
+
+
+def relabel(given: Filter, labels: list[Id], cold: list[int]) -> Filter:
+    """A filter for the fallback, whose users are numbered 0, 1, ... in the order of `cold`."""
+    if not isinstance(given, Mapping):
+        return given
+    return {new: given[labels[at]] for new, at in enumerate(cold) if labels[at] in given}
+
+
+def merge(warm: Ranked, served: Recommendations, cold: list[int], n: int) -> Ranked:
+    """Put the fallback's lists back between those of the model, in the order asked for."""
+    is_cold = np.zeros(n, bool)
+    is_cold[cold] = True
+    counts = np.empty(n, np.int64)
+    counts[is_cold], counts[~is_cold] = np.diff(served.indptr), np.diff(warm.indptr)
+    from_cold = np.repeat(is_cold, counts)
+    items, scores = np.empty(len(from_cold), np.int32), np.empty(len(from_cold), np.float32)
+    items[from_cold], items[~from_cold] = served.rows, warm.items
+    scores[from_cold], scores[~from_cold] = served.scores, warm.scores
+    return Ranked(np.concatenate(([0], np.cumsum(counts))), items, scores)
