@@ -20,11 +20,11 @@ _WHERE = {
     ),
     "evaluation": ("Result", "evaluate", "evaluate_sampled", "tune"),
     "pipeline": ("run",),
-    "engine.warmup": ("warmup",),
+    "models.warmup": ("warmup",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
-__all__ = ["__version__", "options", "options_in_force", *_MODULE_OF]  # noqa: PLE0604  (the names are in the table above)
+__all__ = ["__version__", "options", "options_in_force", *_MODULE_OF]
 
 
 def __getattr__(name: str) -> Any:
@@ -39,7 +39,6 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py holds the two lists together
     from .data import Dataset, Groups, clean, datasets, describe, download, load, popularity_groups, read, split, synthetic
-    from .engine.warmup import warmup
     from .evaluation import Result, evaluate, evaluate_sampled, tune
     from .models import (
         ALS,
@@ -62,4 +61,5 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
         load_model,
         model_class,
     )
+    from .models.warmup import warmup
     from .pipeline import run
