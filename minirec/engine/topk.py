@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..options import memory_budget, thread_count
-from .backend import kernel, run_blocks
+from .backend import kernel, one_blas_thread, run_blocks
 from .sparse import CSR, Index, Pointer
 
 Scores = NDArray[np.float32]
@@ -45,10 +45,14 @@ class Scorer(Protocol):
 
 
 class VectorScorer:
-    """Score = dot product of a user vector (profiles, d) and an item vector (items, d), float32."""
+    """Score = dot product of a user vector (profiles, d) and an item vector (items, d), float32.
 
-    def __init__(self, users: Scores, items: Scores) -> None:
+    longest : the largest norm of an item vector, where the caller has it at hand.
+    """
+
+    def __init__(self, users: Scores, items: Scores, longest: float | None = None) -> None:
         self.users, self.items = users, items
+        self.longest = longest_norm(items) if longest is None else longest
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -106,6 +110,11 @@ class ConstantScorer:
         return self.scores[items]
 
 
+def longest_norm(vectors: Scores) -> float:
+    """The largest norm of the rows, 0 where there are none."""
+    return float(np.sqrt(np.einsum("nd,nd->n", vectors, vectors).max(initial=0)))
+
+
 def canonical_dot(left: Scores, right: Scores) -> Scores:
     """Row by row dot products, (n, d) x (n, d) -> (n,): float64 sums in an order that depends on d alone, then float32."""
     scores: Scores = np.multiply(left, right, dtype=np.float64).sum(axis=-1).astype(np.float32)
@@ -140,14 +149,14 @@ def rank(
     Time O(profiles x items x d) for the scores, memory O(threads x tile).
     """
     profiles, n = scorer.shape
-    vectors = (scorer.users, scorer.items) if isinstance(scorer, VectorScorer) else None
+    vectors = scorer if isinstance(scorer, VectorScorer) else None
     position = None
     if columns is not None:
         position = np.full(n, -1, np.int64)
         position[columns] = np.arange(len(columns))
         if vectors is not None:
-            scorer, vectors = VectorScorer(vectors[0], vectors[1][columns]), (vectors[0], vectors[1][columns])
-    slack = _rounding_slack(vectors, profiles)
+            scorer = vectors = VectorScorer(vectors.users, vectors.items[columns], vectors.longest)
+    slack = np.zeros(profiles, np.float32) if vectors is None else _rounding_slack(vectors)
     k = min(k, n if columns is None else len(columns))
     if k == 0:
         return Ranked(np.zeros(profiles + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
@@ -157,22 +166,26 @@ def rank(
         scores = scorer.block(start, stop)
         if allowed is not None:
             kept = np.full_like(scores, -np.inf)
-            r, c = _entries(allowed, start, stop, position if vectors is not None else None)
-            kept[r, c] = scores[r, c]
+            entries = _entries(allowed, start, stop, position if vectors is not None else None)
+            kept[entries] = scores[entries]
             scores = kept
         if columns is not None and vectors is None:
             scores = np.ascontiguousarray(scores[:, columns])
         for matrix in banned:
             scores[_entries(matrix, start, stop, position)] = -np.inf
-        users, items = (vectors[0][start:stop], vectors[1]) if vectors is not None else (_NO_VECTORS, _NO_VECTORS)
+        users, items = (vectors.users[start:stop], vectors.items) if vectors is not None else (_NO_VECTORS, _NO_VECTORS)
         counts, rows, values = select(scores, k, slack[start:stop], users, items)
         filled = np.arange(rows.shape[1]) < counts[:, None]
         return counts, rows[filled], values[filled]
 
-    size = int(np.clip(TILE_ELEMENTS // max(n, 1), 16, 256))
-    size = max(1, min(size, memory_budget() // (16 * max(n, 1) * thread_count())))
-    # below 64 profiles everything runs in the caller's thread: a web server brings its own
-    parts = run_blocks(tile, profiles, size, 1 if profiles < 64 else threads)
+    size = max(16, min(TILE_ELEMENTS // n, 256))
+    if profiles < 64:  # everything in the caller's thread: a web server brings its own
+        parts = run_blocks(tile, profiles, size, 1)
+    else:
+        if 16 * n * size > 2**26:  # very wide tiles: scores, their copies under filters, and what selection takes
+            size = max(1, min(size, memory_budget() // (16 * n * thread_count())))
+        with one_blas_thread():
+            parts = run_blocks(tile, profiles, size, threads)
     if not parts:
         return Ranked(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
     indptr = np.concatenate([[0], *(counts for counts, _, _ in parts)]).cumsum().astype(np.int64)
@@ -193,15 +206,11 @@ def _entries(matrix: CSR, start: int, stop: int, position: NDArray[np.int64] | N
     return rows[columns >= 0], columns[columns >= 0]
 
 
-def _rounding_slack(vectors: tuple[Scores, Scores] | None, profiles: int) -> Scores:
+def _rounding_slack(vectors: VectorScorer) -> Scores:
     """Twice the error bound of a float32 dot product of length d, gamma_d |u| max|v| with gamma_d = d eps (Higham 2002, section 3.1).
 
     One more eps covers the rounding of the canonical score itself.
     """
-    if vectors is None or not vectors[1].size:
-        return np.zeros(profiles, np.float32)
-    users, items = vectors
-    largest = np.sqrt(np.einsum("nd,nd->n", items, items).max())
-    norms = np.sqrt(np.einsum("nd,nd->n", users, users))
-    bound: Scores = ((users.shape[1] + 2) * 2.0 * np.finfo(np.float32).eps * largest * norms).astype(np.float32)
+    norms = np.sqrt(np.einsum("nd,nd->n", vectors.users, vectors.users))
+    bound: Scores = ((vectors.users.shape[1] + 2) * 2.0 * np.finfo(np.float32).eps * vectors.longest * norms).astype(np.float32)
     return bound

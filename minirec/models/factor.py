@@ -11,7 +11,7 @@ import numpy as np
 from ..data.ids import Id
 from ..engine.backend import one_blas_thread
 from ..engine.sparse import CSR
-from ..engine.topk import Scores, VectorScorer
+from ..engine.topk import Scores, VectorScorer, longest_norm
 from ..errors import ParameterError
 from .base import Recommender
 from .request import Profiles
@@ -43,7 +43,15 @@ class FactorModel(Recommender):
             return self._fold_in(profiles.history)
 
     def _scorer(self, profiles: Profiles) -> VectorScorer:
-        return VectorScorer(self._vectors(profiles), self.item_factors_)
+        return VectorScorer(self._vectors(profiles), self.item_factors_, self._longest())
+
+    def _longest(self) -> float:
+        """The largest norm of an item vector, kept as long as the array of vectors is the same."""
+        of, value = vars(self).get("_longest_of", (None, 0.0))
+        if of is not self.item_factors_:
+            value = longest_norm(self.item_factors_)
+            self._longest_of = (self.item_factors_, value)
+        return float(value)
 
     def user_vectors(self, users: Sequence[Id] | None = None, *, history: Sequence[Sequence[Id]] | None = None) -> Scores:
         """Vectors p_u of known users (None: all, in row order), or of new ones folded in by their history, float32 (n, d)."""
