@@ -1,0 +1,209 @@
+"""What `evaluate` returns: every number by name, the values of each user, intervals and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..data.ids import Id
+from ..errors import ParameterError
+from ..models.recommendations import frame
+from .measure import Measured
+from .metrics import Values
+from .statistics import bootstrap_interval, effect_size, holm, randomisation_test, t_test
+from .tables import comparison_table, result_tables
+
+TESTS = ("t", "randomisation")
+
+
+class Seconds(NamedTuple):
+    """Wall-clock seconds that a model's lists (or scores) and their metrics took."""
+
+    scoring: float
+    metrics: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Model `a` less model `b` in one metric, over the n users for whom both have a value.
+
+    low, high : bootstrap interval of the mean difference. p : of the test; p_holm : corrected for all differences of the same
+    comparison. effect : Cohen's d_z, the mean difference in standard deviations of the differences.
+    """
+
+    a: str
+    b: str
+    metric: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    effect: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Paired differences between models, one for each pair of models and each metric compared."""
+
+    differences: tuple[Difference, ...]
+    test: str
+    level: float
+
+    def __iter__(self) -> Iterator[Difference]:
+        return iter(self.differences)
+
+    def __len__(self) -> int:
+        return len(self.differences)
+
+    def __getitem__(self, position: int) -> Difference:
+        return self.differences[position]
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """One dictionary a difference, ready for JSON."""
+        return [asdict(difference) for difference in self.differences]
+
+    def to_frame(self, library: str = "pandas") -> Any:
+        """One row a difference, as a "pandas" or "polars" data frame or an "arrow" table."""
+        rows = self.to_dict()
+        return frame({name: [row[name] for row in rows] for name in rows[0]}, library)
+
+    def __str__(self) -> str:
+        return comparison_table(self)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Numbers of one or more models on one test set.
+
+    users : external ids of the evaluated users. measured : the numbers of each model; the arrays have one entry a user.
+    groups : size of each item group by definition (`Groups.describe`), empty where groups play no part. counts : how many
+    users, items and pairs took part, and how many were left out for which reason (`tables.LEFT_OUT` has the reasons in words).
+    settings : protocol, k, seed and what else decides the numbers. notes : what else a reader should know.
+    """
+
+    users: list[Id]
+    measured: dict[str, Measured]
+    groups: dict[str, dict[str, dict[str, Any]]]
+    counts: dict[str, int]
+    settings: dict[str, Any]
+    seconds: dict[str, Seconds]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models."""
+        return list(self.measured)
+
+    def to_dict(self) -> dict[str, dict[str, float]]:
+        """{model: {"recall@20": ..., "tail.ndcg@20": ...}}: means over the users with a value, NaN where there is none."""
+        return {
+            model: {name: _mean(values) for name, values in found.per_user.items()} | found.overall
+            for model, found in self.measured.items()
+        }
+
+    def to_frame(self, library: str = "pandas") -> Any:
+        """Rows of model, metric, value, users (how many the mean is over), as a "pandas" / "polars" frame or an "arrow" table."""
+        columns: dict[str, list[Any]] = {"model": [], "metric": [], "value": [], "users": []}
+        for model, values in self.to_dict().items():
+            for metric, value in values.items():
+                users = self.measured[model].per_user.get(metric)
+                row = (model, metric, value, len(self.users) if users is None else int(np.isfinite(users).sum()))
+                for column, entry in zip(columns.values(), row, strict=True):
+                    column.append(entry)
+        return frame(columns, library)
+
+    def per_user(self, model: str, metric: str) -> tuple[list[Id], Values]:
+        """The users that have a value in this metric, and their values, float64; the mean of these is what `to_dict` gives."""
+        values = self._values(model, metric)
+        has_value = np.isfinite(values)
+        return [user for user, has in zip(self.users, has_value.tolist(), strict=True) if has], values[has_value]
+
+    def _values(self, model: str, metric: str) -> Values:
+        if model not in self.measured:
+            raise ParameterError(f"no model {model!r} in this result; there are {', '.join(self.measured)}")
+        found = self.measured[model]
+        if metric in found.overall:
+            raise ParameterError(f"{metric} is one number for the whole output of a model; users have no values of their own in it")
+        if metric not in found.per_user:
+            raise ParameterError(f"no metric {metric!r} in this result; {model} has {', '.join([*found.per_user, *found.overall])}")
+        return found.per_user[metric]
+
+    def intervals(
+        self, metrics: str | Iterable[str], *, level: float = 0.95, resamples: int = 1000
+    ) -> dict[str, dict[str, tuple[float, float]]]:
+        """Bootstrap percentile intervals of the means over users: {model: {metric: (low, high)}}; see `bootstrap_interval`.
+
+        Asking for many metrics at once is cheaper than one by one. A metric that a model does not have is left out for it.
+        """
+        names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+        if not 0 < level < 1:
+            raise ParameterError(f"level is a share above 0 and below 1, got {level!r}")
+        for name in names:
+            if not any(name in found.per_user for found in self.measured.values()):
+                self._values(self.models[0], name)  # raises, and says why
+        by_users: dict[bytes, list[tuple[str, str]]] = {}  # columns over the same users share their resamples
+        for model, found in self.measured.items():
+            for name in names:
+                if name in found.per_user:
+                    by_users.setdefault(np.isfinite(found.per_user[name]).tobytes(), []).append((model, name))
+        result: dict[str, dict[str, tuple[float, float]]] = {model: {} for model in self.models}
+        for columns in by_users.values():
+            values = np.column_stack([self.measured[model].per_user[name] for model, name in columns])
+            values = values[np.isfinite(values[:, 0])]
+            if not len(values):
+                low = high = np.full(len(columns), np.nan)
+            else:
+                low, high = bootstrap_interval(values, level=level, resamples=resamples, seed=self.settings["seed"])
+            for (model, name), ends in zip(columns, zip(low.tolist(), high.tolist(), strict=True), strict=True):
+                result[model][name] = ends
+        return result
+
+    def compare(
+        self, a: str, b: str | None = None, metric: str | Iterable[str] | None = None, *, test: str = "t", level: float = 0.95
+    ) -> Comparison:
+        """Is model `a` better than model `b` (None: than each of the others)? Paired over users.
+
+        metric : one or several; default: recall, ndcg and tail.ndcg at the largest k, as far as they were measured.
+        test : "t" (paired t) or "randomisation" (sign flips, 10,000 rounds). All p values of the call are Holm-corrected together.
+        """
+        if test not in TESTS:
+            raise ParameterError(f"test must be one of {', '.join(TESTS)}, got {test!r}")
+        if metric is None:
+            k = max(self.settings["k"])
+            names = [f"{name}@{k}" for name in ("recall", "ndcg", "tail.ndcg", "sampled_ndcg")]
+            metric = [name for name in names if name in self.measured[self.models[0]].per_user]
+        metrics = (metric,) if isinstance(metric, str) else tuple(metric)
+        others = [model for model in self.models if model != a] if b is None else [b]
+        if not others or not metrics or a in others:
+            raise ParameterError(f"comparing {a!r} needs another model of this result and at least one metric")
+        seed = self.settings["seed"]
+        rows = []
+        for other in others:
+            for name in metrics:
+                gap = self._values(a, name) - self._values(other, name)
+                gap = gap[np.isfinite(gap)][:, None]
+                if len(gap) < 2:
+                    raise ParameterError(f"{name}: {len(gap)} users have a value for both {a} and {other}; a test needs at least two")
+                p = t_test(gap) if test == "t" else randomisation_test(gap, seed=seed)
+                low, high = bootstrap_interval(gap, level=level, seed=seed)
+                rows.append((other, name, gap.mean(), low[0], high[0], p[0], effect_size(gap)[0], len(gap)))
+        corrected = holm(np.array([row[5] for row in rows]))
+        differences = tuple(
+            Difference(a, other, name, float(mean), float(low), float(high), float(p), float(p_holm), float(effect), n)
+            for (other, name, mean, low, high, p, effect, n), p_holm in zip(rows, corrected, strict=True)
+        )
+        return Comparison(differences, test, level)
+
+    def __str__(self) -> str:
+        return result_tables(self)
+
+
+def _mean(values: Values) -> float:
+    """Mean over the users who have a value; NaN where nobody has one."""
+    has_value = np.isfinite(values)
+    return float(values[has_value].mean()) if has_value.any() else float("nan")
