@@ -49,7 +49,7 @@ def parquet_columns(path: str | Path, columns: Sequence[str]) -> dict[str, Colum
             selected = ", ".join(quoted(name) for name in columns)
             fetched: dict[str, Column] = connection.execute(f"SELECT {selected} FROM read_parquet(?)", [str(path)]).fetchnumpy()
             return fetched
-        except _duckdb_error() as error:
+        except duckdb_error() as error:
             raise DataError(f"{path}: {error}") from None
         finally:
             connection.close()
@@ -72,7 +72,8 @@ def masked(column: Any) -> Column:
     return np.ma.masked_array(np.array([filler if v is None else v for v in values], dtype=kind), missing)
 
 
-def _duckdb_error() -> type[Exception]:
+def duckdb_error() -> type[Exception]:
+    """The base class of DuckDB's own errors."""
     import duckdb
 
     return duckdb.Error  # type: ignore[no-any-return]
