@@ -8,43 +8,39 @@ import numpy as np
 
 from ._jit import jit
 
-_CHUNK = 64
 
 @jit
 def select(scores: Any, k: int, slack: Any, users: Any, items: Any) -> Any:
-    """See reference/topk.py. One pass with a heap of the k best finds the threshold, a second one gathers the survivors.
+    """See reference/topk.py. The k-th largest of the chunks' maxima is at most the k-th largest score: what reaches it, less the
+    slack, is scored canonically and sorted in.
 
-    Bound by reading the tile twice: few scores enter the heap, and most chunks are passed over by SIMD comparisons.
+    Bound by reading the tile once, from the cache: few chunks hold anything that reaches the bar.
     """
     b, n = scores.shape
     counts, columns, values = np.zeros(b, np.int64), np.zeros((b, k), np.int32), np.zeros((b, k), np.float32)
     d = users.shape[1]
-    heap = np.empty(max(k, 1), np.float32)
+    size = max(1, min(32, n // (4 * k)))
+    heap = np.empty(k, np.float32)
+    keys = np.empty((n + size - 1) // size, np.int32)
+    maxima = keys.view(np.float32)
     for r in range(b):
         row = scores[r]
+        bits = row.view(np.int32)
+        for chunk in range(len(keys)):
+            keys[chunk] = _largest(bits[chunk * size : (chunk + 1) * size])
         heap[:] = -np.inf
-        for first in range(0, n, _CHUNK):
-            last = min(first + _CHUNK, n)
-            if _any_above(row, first, last, heap[0]):
-                for c in range(first, last):
-                    if row[c] > heap[0]:
-                        _replace_smallest(heap, k, row[c])
-        # the largest number below the threshold, so that "above" means "at least the threshold"
-        below = np.nextafter(heap[0] - slack[r], np.float32(-np.inf)) if k < n else np.float32(-np.inf)
+        for chunk in range(len(keys)):
+            if maxima[chunk] > heap[0]:
+                _replace_smallest(heap, maxima[chunk])
+        bar = heap[0] - slack[r]
         count = 0
-        for first in range(0, n, _CHUNK):
-            last = min(first + _CHUNK, n)
-            if not _any_above(row, first, last, below):
+        for chunk in range(len(keys)):
+            if maxima[chunk] < bar:
                 continue
-            for c in range(first, last):
-                if not row[c] > below:
+            for c in range(chunk * size, min((chunk + 1) * size, n)):
+                if row[c] < bar or row[c] == -np.inf:
                     continue
-                value = row[c]
-                if d > 0:
-                    total = 0.0
-                    for f in range(d):
-                        total += np.float64(users[r, f]) * np.float64(items[c, f])
-                    value = np.float32(total)
+                value = np.float32(_dot(users[r], items[c])) if d > 0 else row[c]
                 if count == k and value <= values[r, k - 1]:
                     continue
                 at = min(count, k - 1)
@@ -58,17 +54,31 @@ def select(scores: Any, k: int, slack: Any, users: Any, items: Any) -> Any:
 
 
 @jit
-def _any_above(row: Any, first: int, last: int, threshold: Any) -> Any:
-    """Whether any of row[first:last] is above the threshold; a loop without branches, so that it becomes SIMD code."""
-    found = 0
-    for c in range(first, last):
-        found |= row[c] > threshold
-    return found != 0
+def _dot(left: Any, right: Any) -> Any:
+    """The canonical dot product of two float32 vectors, in float64."""
+    total = 0.0
+    for f in range(left.shape[0]):
+        total += np.float64(left[f]) * np.float64(right[f])
+    return total
 
 
 @jit
-def _replace_smallest(heap: Any, k: int, value: Any) -> None:
+def _largest(bits: Any) -> Any:
+    """The largest of a chunk of float32 numbers, from and to their bit patterns.
+
+    With the magnitude bits of negative numbers flipped, patterns order as the numbers do; a maximum of integers becomes SIMD
+    code, one of floats does not unless NaN is assumed away. Flipping is its own inverse.
+    """
+    largest = np.int32(-2147483648)
+    for c in range(bits.shape[0]):
+        largest = max(largest, np.int32(bits[c] ^ np.int32(np.int32(bits[c] >> np.int32(31)) & np.int32(0x7FFFFFFF))))
+    return np.int32(largest ^ np.int32(np.int32(largest >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+
+
+@jit
+def _replace_smallest(heap: Any, value: Any) -> None:
     """Put `value` in the place of the smallest entry of a min-heap."""
+    k = len(heap)
     parent = 0
     while True:
         child = 2 * parent + 1
