@@ -8,7 +8,7 @@ the canonical scores, ties going to the lower row: one user equals a batch, and 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,10 +195,9 @@ def rank(
     return Ranked(indptr, items.astype(np.int32, copy=False), np.concatenate([values for _, _, values in parts]))
 
 
-def _entries(matrix: CSR, start: int, stop: int, position: NDArray[np.int64] | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _entries(matrix: CSR, start: int, stop: int, position: NDArray[np.int64] | None) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]]]:
     """Coordinates within a tile of a matrix's entries; with `position`, columns are renumbered and those not in it dropped."""
-    first, last = matrix.indptr[start], matrix.indptr[stop]
-    columns: NDArray[np.int64] = matrix.indices[first:last].astype(np.int64)
+    columns: NDArray[np.integer[Any]] = matrix.indices[matrix.indptr[start] : matrix.indptr[stop]]
     rows = np.repeat(np.arange(stop - start), np.diff(matrix.indptr[start : stop + 1]))
     if position is None:
         return rows, columns
@@ -211,6 +210,6 @@ def _rounding_slack(vectors: VectorScorer) -> Scores:
 
     One more eps covers the rounding of the canonical score itself.
     """
-    norms = np.sqrt(np.einsum("nd,nd->n", vectors.users, vectors.users))
+    norms = np.sqrt((vectors.users * vectors.users).sum(axis=1))
     bound: Scores = ((vectors.users.shape[1] + 2) * 2.0 * np.finfo(np.float32).eps * vectors.longest * norms).astype(np.float32)
     return bound
