@@ -33,7 +33,9 @@ def connect() -> Any:
         "autoload_known_extensions": "false",
         "preserve_insertion_order": "true",
     }
-    return duckdb.connect(":memory:", config=config)
+    connection = duckdb.connect(":memory:", config=config)
+    connection.execute("SET TimeZone = 'UTC'")  # a time without a zone means the same on every machine
+    return connection
 
 
 def quoted(name: str) -> str:

@@ -77,7 +77,7 @@ def _converted(role: str, column: str, whole: bool) -> list[str]:
         return [f"{number} AS time", f"({column} IS NOT NULL AND {number} IS NULL) OR contains({column}, '.') AS time_odd"]
     number = f"TRY_CAST({column} AS DOUBLE)"
     if role == "time":
-        number = f"coalesce({number}, epoch(TRY_CAST({column} AS TIMESTAMP)))"
+        number = f"coalesce({number}, floor(epoch(TRY_CAST({column} AS TIMESTAMPTZ))))"
     bad = f"CASE WHEN {number} IS NULL AND {column} IS NOT NULL THEN trim({column}) <> '' ELSE false END"
     return [f"{number} AS {role}", f"{bad} AS {role}_bad"]
 

@@ -174,7 +174,7 @@ def _seconds(value: Any) -> int:
         try:
             return int(np.floor(float(text)))
         except ValueError:
-            value = datetime.fromisoformat(text)
+            value = datetime.fromisoformat(text.removesuffix(" UTC"))
     if isinstance(value, datetime):
         return int(np.floor((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()))
     if isinstance(value, date):

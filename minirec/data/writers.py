@@ -1,0 +1,85 @@
+"""Writing files: whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, MissingExtraError
+from .duck import connect, has_duckdb, quoted
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A path to write to in place of `path`: a hidden file in the same folder that takes its place when the block ends well.
+
+    It is flushed to the disk before it is renamed, so after a crash the old file or the new one is there, never half of one. On
+    an error (or Ctrl-C) it is removed and `path` stays as it was. The folder is made where it is missing.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
+    try:
+        yield draft
+        with open(draft, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_csv(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns of equal length as CSV in UTF-8, with a header; atomic. Floats are written so that they read back exactly."""
+    rows = _lists(columns)
+    with atomic_path(path) as draft, open(draft, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*rows, strict=True))
+
+
+def write_parquet(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns of equal length as Parquet, atomic; through DuckDB, else pyarrow. MissingExtraError where there is neither."""
+    lists = _lists(columns)
+    arrays = {name: _array(values) for name, values in zip(columns, lists, strict=True)}
+    if has_duckdb():
+        _write_parquet_duckdb(path, arrays)
+        return
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise MissingExtraError("duckdb", "io", "writing Parquet") from None
+    with atomic_path(path) as draft:
+        parquet.write_table(pyarrow.table({name: pyarrow.array(values.tolist()) for name, values in arrays.items()}), draft)
+
+
+def _write_parquet_duckdb(path: str | Path, arrays: dict[str, Any]) -> None:
+    connection = connect()
+    try:
+        numbered = {f"c{at}": values for at, values in enumerate(arrays.values())}  # noqa: F841 (DuckDB finds it by its name)
+        names = ", ".join(f"c{at} AS {quoted(name)}" for at, name in enumerate(arrays))
+        with atomic_path(path) as draft:
+            connection.execute(f"COPY (SELECT {names} FROM numbered) TO '{str(draft).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)")
+    finally:
+        connection.close()
+
+
+def _lists(columns: Mapping[str, Sequence[Any]]) -> list[list[Any]]:
+    lists = [list(values.tolist() if isinstance(values, np.ndarray) else values) for values in columns.values()]
+    if not lists or len({len(values) for values in lists}) > 1:
+        raise DataError(f"columns of equal length are needed, got {dict(zip(columns, map(len, lists), strict=True))}")
+    return lists
+
+
+def _array(values: list[Any]) -> Any:
+    """Integers, floats or booleans as they are; anything else (mixed ids, too) as text."""
+    if all(isinstance(value, (int, float)) for value in values):
+        return np.array(values) if values else np.zeros(0)
+    return np.array([str(value) for value in values], dtype=np.str_)
