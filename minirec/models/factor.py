@@ -36,6 +36,12 @@ class FactorModel(Recommender):
         One profile alone gets the same bits as in a batch.
         """
 
+    def _check_shapes(self) -> None:
+        d = self.item_factors_.shape[1:]
+        for name, factors, n in (("user", self.user_factors_, len(self.users_)), ("item", self.item_factors_, len(self.items_))):
+            if factors.dtype != np.float32 or len(d) != 1 or factors.shape != (n, *d):
+                raise ValueError(f"{name}_factors_ has shape {factors.shape} for {n} {name}s")
+
     def _vectors(self, profiles: Profiles) -> Scores:
         if profiles.rows is not None:
             return self.user_factors_[profiles.rows]

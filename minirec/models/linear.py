@@ -26,6 +26,11 @@ class LinearModel(Recommender):
         """The history as the model sees it, x_u: by default 1 for each item."""
         return history.with_data(np.ones(history.nnz, np.float32))
 
+    def _check_shapes(self) -> None:
+        n, w = len(self.items_), self.weights_
+        if w.shape != (n, n) or (w.data.dtype if isinstance(w, CSR) else w.dtype) != np.float32:
+            raise ValueError(f"weights_ has shape {w.shape} for {n} items")
+
     def _scorer(self, profiles: Profiles) -> LinearScorer:
         return LinearScorer(self._values(profiles.history), self.weights_, self.backend_)
 

@@ -7,6 +7,7 @@ numbers of the state. Arrays: the id indexes, the seen events, and the state of 
 from __future__ import annotations
 
 import json
+import math
 import struct
 import zipfile
 import zlib
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from .base import Recommender
 
 FORMAT, VERSION = "minirec model", 1
+# what reading a damaged file may raise, in zipfile, json, NumPy and the checks below
+_DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, OverflowError, MemoryError, NotImplementedError,
+    RuntimeError, RecursionError, SyntaxError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def save(model: Recommender, path: str | Path, *, items_only: bool) -> None:
@@ -73,25 +79,39 @@ def load_model(path: str | Path) -> Recommender:
     if not path.is_file():
         raise ModelFileError(f"there is no model file {path}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile) or "header" not in archive:
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            if sum(info.file_size for info in members.values()) > path.stat().st_size:
+                raise ValueError("its arrays are larger than the file")  # compressed, or overlapping: not written by `save`
+            if "header" not in members:
                 raise ModelFileError(f"{path} is not a minirec model: it has no header")
-            header = json.loads(archive["header"].tobytes().decode())
+            header = json.loads(_read(archive, members.pop("header")).tobytes().decode())
             if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise ModelFileError(f"{path} is not a minirec model: its header is foreign")
             if header.get("format_version") != VERSION:
                 raise ModelFileError(f"{path} has format version {header.get('format_version')!r}; this minirec reads {VERSION}")
             if header.get("class") not in MODELS:
                 raise ModelFileError(f"{path} holds a model of the unknown class {header.get('class')!r}; known are {', '.join(MODELS)}")
-            arrays = {name: archive[name] for name in archive.files if name != "header"}
+            arrays = {name: _read(archive, info) for name, info in members.items()}
         return _restore(MODELS[header["class"]], header, arrays)
-    except MinirecError:
+    except ModelFileError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, OverflowError, MemoryError, NotImplementedError,
-            RuntimeError, RecursionError, SyntaxError, struct.error, zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
+    except (MinirecError, *_DAMAGE) as error:
         raise ModelFileError(
             f"{path} is not a readable minirec model; it is damaged or foreign ({type(error).__name__}: {error})"
         ) from error
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+    """One array of the archive. Its size is checked before memory is taken for it; Python objects are refused."""
+    with archive.open(info) as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError(f"{info.filename} is not a plain array")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        if dtype.hasobject or min(shape, default=0) < 0 or file.tell() + math.prod(shape) * dtype.itemsize != info.file_size:
+            raise ValueError(f"{info.filename} is not the array that its header tells of")
+        array = np.frombuffer(bytearray(file.read()), dtype)
+        return array.reshape(shape, order="F" if fortran else "C")
 
 
 def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, Any]) -> Recommender:
@@ -113,10 +133,9 @@ def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, A
         setattr(model, name, value)
     if model.seen_.shape != (len(model.users_), len(model.items_)):
         raise ValueError("seen events and ids differ in size")
-    model.history_, model.provenance_ = list(header["history"]), dict(header["provenance"])
+    model.history_, model.provenance_, model.backend_ = list(header["history"]), dict(header["provenance"]), resolve()
     model._check_finite()
     model._check_shapes()
-    model.backend_ = resolve()
     return model
 
 

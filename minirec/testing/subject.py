@@ -1,0 +1,77 @@
+"""What the suite needs to know about a model: how to make a small one, and what may be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..models import MODELS
+from ..models.base import Recommender
+
+
+class Other(NamedTuple):
+    """Another value of a parameter, which must change the result where `given` holds for the rest."""
+
+    value: Any
+    given: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model under test.
+
+    small : parameters that make a fit on a few hundred events take milliseconds.
+    accurate : further parameters, with which it must find the known answer.
+    recall : share of the held-out items of `blocks` that its first two recommendations must hold, on average.
+    error : for models of ratings, the largest RMSE on the held-out `ratings`, as a share of their standard deviation.
+    others : {parameter: another value, or Other(value, given)} where the suite cannot guess one (see `other_value`).
+    exempt : {parameter: reason} for parameters that must not change the result.
+    """
+
+    cls: type[Recommender]
+    small: Mapping[str, Any] = field(default_factory=dict)
+    accurate: Mapping[str, Any] = field(default_factory=dict)
+    recall: float = 0.9
+    error: float = 0.5
+    others: Mapping[str, Any] = field(default_factory=dict)
+    exempt: Mapping[str, str] = field(default_factory=dict)
+
+    def make(self, **changes: Any) -> Recommender:
+        """An unfitted small model."""
+        return self.cls(**{**self.small, **changes})
+
+    def other_value(self, name: str) -> Other:
+        """A value of a parameter unlike the one of the small model.
+
+        Taken from `others`, else guessed: the opposite of a bool, another choice of the model's `search_space`, twice a whole
+        number (1 for 0), three times a number (.5 for 0).
+        """
+        if name in self.others:
+            given = self.others[name]
+            return given if isinstance(given, Other) else Other(given)
+        value, space = self.make().get_params()[name], self.cls.search_space.get(name)
+        if isinstance(value, bool):
+            return Other(not value)
+        if isinstance(space, list):
+            return Other(next(choice for choice in space if choice != value))
+        if isinstance(value, int):
+            return Other(2 * value or 1)
+        if isinstance(value, float):
+            return Other(3 * value or 0.5)
+        raise AssertionError(f"{self.cls.__name__}.{name} = {value!r}: name another value of it in Subject(others=...)")
+
+
+SUBJECTS: dict[str, Subject] = {
+    "popularity": Subject(MODELS["popularity"], recall=0.0, others={"half_life": 100.0}),
+    "random": Subject(MODELS["random"], recall=0.0),
+}
+
+
+def subject_of(model: Recommender | type[Recommender] | Subject) -> Subject:
+    """The subject for a registered class, for any other class with its defaults, or for an instance with its parameters."""
+    if isinstance(model, Subject):
+        return model
+    if isinstance(model, Recommender):
+        return Subject(type(model), small=model.get_params())
+    return SUBJECTS.get(model.name) or Subject(model)
