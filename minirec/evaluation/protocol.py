@@ -73,7 +73,7 @@ def evaluate(
     if not len(train) or not len(test):
         raise DataError("evaluate needs events in both train and test")
     task = _task(named, train, test, fold_in, exclude_seen)
-    vectors = train.binary if item_vectors is None else np.asarray(item_vectors)
+    vectors = train.matrix if item_vectors is None else np.asarray(item_vectors)
     if not isinstance(vectors, CSR) and (vectors.ndim != 2 or len(vectors) != train.n_items or not np.isfinite(vectors).all()):
         raise ParameterError(f"item_vectors must be finite, of shape ({train.n_items}, d), a row an item of train; got {vectors.shape}")
     groups = popularity_groups(train)
@@ -84,10 +84,12 @@ def evaluate(
     measured: dict[str, Measured] = {}
     seconds: dict[str, Seconds] = {}
     for name, model in named.items():
-        start = perf_counter()
-        lists = _recommend(name, model, task, train, ks[-1], exclude_seen)
-        scored = perf_counter()
-        found = measure(lists, setting, ks, ranking)
+        start = scored = perf_counter()
+        found = Measured({}, {})
+        if ranking is None or ranking:  # not where only rating metrics are asked for
+            lists = _recommend(name, model, task, train, ks[-1], exclude_seen)
+            scored = perf_counter()
+            found = measure(lists, setting, ks, ranking)
         if rated is not None and len(rated.item) and model.score_kind == "rating":
             found.overall.update(_rating_metrics(model, rated, names, threshold))
         measured[name], seconds[name] = found, Seconds(scored - start, perf_counter() - scored)

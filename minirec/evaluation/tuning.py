@@ -119,7 +119,7 @@ def tune(
     start = perf_counter()
     trials: list[Trial] = []
     while len(trials) < trials_left:
-        longest = max((trial.seconds for trial in trials), default=0.0)
+        longest = max((trial.seconds for trial in trials[1:] or trials), default=0.0)  # the first may have compiled kernels
         if trials and perf_counter() - start + 2.0 * longest > seconds_left:
             break
         params = suggest() if trials else {parameter: given[parameter] for parameter in ranges}

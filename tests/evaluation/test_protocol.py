@@ -15,6 +15,7 @@ from minirec.errors import DataError, NotFittedError, ParameterError
 from minirec.evaluation import evaluate
 from minirec.models.base import Recommender
 from minirec.models.popularity import Popularity, Random
+from minirec.options import options
 
 
 class ItemMean(Recommender):
@@ -312,3 +313,14 @@ def test_a_single_user_prints_and_has_no_test(halves):
     assert "mrr@2" in str(found)
     with pytest.raises(ParameterError, match="at least two"):
         found.compare("a", "b", "mrr@2")
+
+
+def test_threads_do_not_change_a_number(halves):
+    train, test = halves
+    models = {"random": Random().fit(train), "popularity": Popularity().fit(train)}
+    found = []
+    for threads in (1, 2):
+        with options(threads=threads):
+            found.append(evaluate(models, train, test, k=4))
+    assert found[0].to_dict() == found[1].to_dict()
+    assert found[0].intervals("recall@4") == found[1].intervals("recall@4")

@@ -1,13 +1,14 @@
 """tune(): the same trials for the same seed, within the budget, on validation only."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
 from test_protocol import ItemMean, events
 
 from minirec.data.dataset import Dataset
-from minirec.errors import ModelFitError, ParameterError
+from minirec.errors import MissingExtraError, ModelFitError, ParameterError
 from minirec.evaluation import tune, tuning
 from minirec.models.popularity import Popularity, Random
 
@@ -118,3 +119,20 @@ def test_optuna_searches_the_same_space():
     timeless = Dataset(data.users, data.items, data.user, data.item)
     tuned = tune(Popularity, timeless, space={"half_life": [None, 2.0, 3.0]}, metric="ndcg@5", budget=5, sampler="optuna")
     assert tuned.params == {"half_life": None}
+
+
+def test_optuna_draws_from_every_kind_of_range():
+    pytest.importorskip("optuna")
+    suggest, tell = tuning._optuna({"a": (1e-3, 1e1, "log"), "b": (2, 4, "int"), "c": [None, "x"]}, "ndcg@5", seed=0)
+    for value in (0.1, None, 0.2):
+        drawn = suggest()
+        assert 1e-3 <= drawn["a"] <= 1e1
+        assert drawn["b"] in (2, 3, 4)
+        assert drawn["c"] in (None, "x")
+        tell(tuning.Trial(drawn, value, 0.0))
+
+
+def test_optuna_missing_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingExtraError, match=r"minirec\[tune\]"):
+        tune(ItemMean, events(), space=SPACE, metric="rmse", sampler="optuna")
