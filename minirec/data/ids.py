@@ -124,6 +124,8 @@ class IdIndex:
     def rows(self, values: Any) -> Rows:
         """Rows of many ids, -1 for each unknown one. Accepts arrays, lists, series."""
         ints = _as_int_array(values)
+        if ints is None and isinstance(values, list) and all(type(v) is int and -(2**63) <= v < 2**63 for v in values):
+            ints = np.array(values, np.int64)  # one search for all instead of a Python call each
         if ints is not None:
             if not len(self.ints):
                 return np.full(len(ints), -1, np.int32)
