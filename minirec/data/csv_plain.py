@@ -74,6 +74,19 @@ def jsonl_keys(path: Path) -> list[str]:
     return list(keys)
 
 
+def line_numbers(path: Path, records: list[int]) -> dict[int, int]:
+    """The line on which each of a few records stands; records are counted from 0, lines from 1, blank lines hold no record."""
+    found: dict[int, int] = {}
+    record = -1
+    for line, content in enumerate(text_lines(path, "utf-8"), 1):
+        if len(found) == len(records):
+            break
+        record += bool(content.strip())
+        if record in records:
+            found.setdefault(record, line)
+    return found
+
+
 def from_text(columns: Columns, roles: dict[str, int], text: dict[str, int], where: str) -> RawEvents:
     """Raw events from columns of text."""
     return RawEvents(
@@ -107,10 +120,9 @@ def _numbered_rows(layout: Layout, malformed: Malformed) -> Iterator[tuple[int, 
     """Rows with the line on which each ends; what the csv module cannot parse is counted."""
     lines = text_lines(layout.path, layout.encoding)
     rows = split_lines(lines, layout.delimiter, layout.quote)
-    line = 0
-    if layout.header:
+    for _ in range(layout.skip):
         next(rows, None)
-        line = 1
+    line = layout.skip
     while True:
         try:
             row = next(rows)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from .account import Account
-from .csv_plain import Malformed
+from .account import MAX_EXAMPLES, Account
+from .csv_plain import Malformed, line_numbers
 from .duck import Column, connect, duckdb_error, quoted
 from .ids import IdIndex, factorize
 from .raw import WHOLE, Ids, Numbers, RawEvents, as_whole, ids_from_array, numbers_from_array, times_from_array
@@ -28,7 +28,7 @@ _TIMES = ("TIMESTAMP", "DATE")
 def read_csv_duckdb(layout: Layout, roles: dict[str, int], text: dict[str, int], account: Account) -> RawEvents | None:
     """The picked columns of a delimited file; None where DuckDB cannot parse it and the plain reader should."""
     guess: dict[str, bool] = {role: _all_whole(layout, roles[role]) for role in ("user", "item", "time") if role in roles}
-    with as_plain_utf8(layout) as (path, delimiter):
+    with as_plain_utf8(layout.path, layout.encoding, layout.delimiter) as (path, delimiter):
         while True:
             connection = connect()
             try:
@@ -57,7 +57,7 @@ def _load_csv(
     columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(layout.names)))
     connection.execute(
         f"CREATE TEMP TABLE events AS SELECT {', '.join(select)} FROM read_csv(?, auto_detect=false, header=false, "
-        f"skip={int(layout.header)}, delim=?, quote=?, escape=?, columns={{{columns}}}, "
+        f"skip={layout.skip}, delim=?, quote=?, escape=?, columns={{{columns}}}, "
         "store_rejects=true, rejects_limit=0, max_line_size=4194304)",
         [str(path), delimiter, layout.quote, layout.quote],
     )
@@ -197,22 +197,29 @@ def read_parquet_duckdb(path: Path, columns: list[tuple[str, str]], roles: dict[
 
 
 def read_jsonl_duckdb(path: Path, roles: dict[str, str], text: list[str], account: Account) -> RawEvents | None:
-    """The picked keys of JSON lines in UTF-8 without compression; None where DuckDB cannot parse the file."""
+    """The picked keys of JSON lines; None where DuckDB cannot parse the file."""
     select = []
     for role, key in roles.items():
         select += _converted(role, f"json_extract_string(json, {_literal(key)})", False)
     select += [f"nullif(trim(json_extract_string(json, {_literal(key)})), '') AS text_{number}" for number, key in enumerate(text)]
+    with as_plain_utf8(path) as (plain, _):
+        return _json_events(path, plain, roles, text, select, account)
+
+
+def _json_events(path: Path, plain: Path, roles: dict[str, str], text: list[str], select: list[str], account: Account) -> RawEvents | None:
     connection = connect()
     try:
         connection.execute(
             "CREATE TEMP TABLE lines AS SELECT json FROM read_json_objects(?, format='newline_delimited', ignore_errors=true, "
             "compression='none')",
-            [str(path)],
+            [str(plain)],
         )
         objects = "json IS NOT NULL AND json_type(json) = 'OBJECT'"
         malformed = Malformed(path, account)
-        for (line,) in connection.execute(f"SELECT rowid + 1 FROM lines WHERE ({objects}) IS NOT TRUE ORDER BY 1").fetchall():
-            malformed.add(line, "not a JSON object")
+        places = [place for (place,) in connection.execute(f"SELECT rowid FROM lines WHERE ({objects}) IS NOT TRUE ORDER BY 1").fetchall()]
+        lines = line_numbers(path, places[:MAX_EXAMPLES])
+        for place in places:
+            malformed.add(lines.get(place, 0), "not a JSON object")
         malformed.close()
         connection.execute(f"CREATE TEMP TABLE events AS SELECT {', '.join(select)} FROM lines WHERE {objects} ORDER BY rowid")
         return _fetch(connection, list(roles), {}, text, str(path))

@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import io
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,13 +26,15 @@ _CHUNK = 2**22
 
 @dataclass(frozen=True)
 class Layout:
-    """How a delimited file is laid out. `quote` is "" where quotes mean nothing; `sample` holds the first rows, without header."""
+    """How a delimited file is laid out. `quote` is "" where quotes mean nothing; `skip` counts the lines before the first row (blank
+    ones and the header); `sample` holds the first rows, without header."""
 
     path: Path
     encoding: str
     delimiter: str
     quote: str
     header: bool
+    skip: int
     names: list[str]
     sample: list[list[str]]
 
@@ -77,9 +80,10 @@ def sniff(path: Path, *, encoding: str | None, delimiter: str | None, header: bo
     encoding = encoding or "utf-8"
     start, complete = _start(path, encoding)
     lines = start.split("\n")[: None if complete else -1]  # the last line may be cut off
-    lines = [line.rstrip("\r") for line in lines[:200] if line.strip()]
-    if not lines:
+    blank = next((at for at, line in enumerate(lines) if line.strip()), None)
+    if blank is None:
         raise DataError(f"{path}: the file is empty")
+    lines = [line.rstrip("\r") for line in lines[blank : blank + 200] if line.strip()]
     delimiter = delimiter or _delimiter(lines, path)
     quote = "" if len(delimiter) > 1 or ".dat" in path.suffixes else '"'
     rows = list(split_lines(lines, delimiter, quote))
@@ -88,7 +92,7 @@ def sniff(path: Path, *, encoding: str | None, delimiter: str | None, header: bo
         header = _is_header(rows, by_position)
     names = [name.strip() for name in rows[0]] if header else [f"column {at}" for at in range(len(rows[0]))]
     sample = rows[1:] if header else rows
-    return Layout(path, encoding, delimiter, quote, header, names, [row for row in sample if len(row) == len(names)])
+    return Layout(path, encoding, delimiter, quote, header, blank + int(header), names, [row for row in sample if len(row) == len(names)])
 
 
 def split_lines(lines: Iterator[str] | list[str], delimiter: str, quote: str) -> Iterator[list[str]]:
@@ -99,34 +103,29 @@ def split_lines(lines: Iterator[str] | list[str], delimiter: str, quote: str) ->
 
 
 @contextmanager
-def as_plain_utf8(layout: Layout) -> Iterator[tuple[Path, str]]:
-    """A path and a one-character delimiter that any CSV engine can read: the file itself where it is plain UTF-8, else a copy
-    without compression, in UTF-8, and with the delimiter replaced, for as long as the block lasts."""
-    with open(layout.path, "rb") as file:
+def as_plain_utf8(path: Path, encoding: str = "utf-8", delimiter: str = ",") -> Iterator[tuple[Path, str]]:
+    """A path and a one-character delimiter that any engine can read: the file itself where it is plain UTF-8, else a copy without
+    compression, in UTF-8, and with the delimiter replaced, for as long as the block lasts."""
+    with open(path, "rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    if not packed and _is_utf8(layout.encoding) and len(layout.delimiter) == 1:
-        yield layout.path, layout.delimiter
+    as_it_is = _is_utf8(encoding) and len(delimiter) == 1
+    if as_it_is and not packed:
+        yield path, delimiter
         return
-    separator = layout.delimiter if len(layout.delimiter) == 1 else SEPARATOR
+    separator = delimiter if len(delimiter) == 1 else SEPARATOR
     with TemporaryDirectory(prefix="minirec-") as folder:
-        copy = Path(folder) / "events.csv"
-        with damage_is_an_error(layout.path, layout.encoding), open_binary(layout.path) as source, open(copy, "wb") as target:
-            if _is_utf8(layout.encoding) and len(layout.delimiter) == 1:
-                while chunk := source.read(_CHUNK):
-                    target.write(chunk)
+        copy = Path(folder) / "events"
+        with damage_is_an_error(path, encoding), open_binary(path) as source, open(copy, "wb") as target:
+            if as_it_is:
+                shutil.copyfileobj(source, target, _CHUNK)
             else:
-                _translate(io.TextIOWrapper(source, layout.encoding, newline=""), target, layout, separator)
+                text = io.TextIOWrapper(source, "utf-8-sig" if _is_utf8(encoding) else encoding, newline="")
+                while lines := text.readlines(_CHUNK):
+                    chunk = "".join(lines)
+                    if separator != delimiter and separator in chunk:
+                        raise DataError(f"{path}: the file holds the control character 0x1F; use a delimiter of one character")
+                    target.write(chunk.replace(delimiter, separator).encode())
         yield copy, separator
-
-
-def _translate(source: IO[str], target: IO[bytes], layout: Layout, separator: str) -> None:
-    while lines := source.readlines(_CHUNK):
-        text = "".join(lines)
-        if separator != layout.delimiter:
-            if separator in text:
-                raise DataError(f"{layout.path}: the file holds the control character 0x1F; use a delimiter of one character")
-            text = text.replace(layout.delimiter, separator)
-        target.write(text.encode())
 
 
 def _is_utf8(encoding: str) -> bool:
