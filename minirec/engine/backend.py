@@ -35,9 +35,17 @@ class Twin(NamedTuple):
 
 # One entry a kernel: tests/engine/test_twins.py runs every one of them on generated input and compares as declared here.
 KERNELS: dict[str, Twin] = {
-    "select": Twin("topk", "allclose", 1e-6),
+    "merge_topk": Twin("topk", "allclose", 1e-6),
     "weighted_rows_dense": Twin("linear", "allclose", 1e-5),
     "weighted_rows_sparse": Twin("linear", "allclose", 1e-5),
+    "matmul_topk": Twin("spgemm", "exact"),
+    "bpr_entries": Twin("sgd", "allclose", 1e-5),
+    "warp_entries": Twin("sgd", "allclose", 1e-5),
+    "logistic_entries": Twin("sgd", "allclose", 1e-5),
+    "rating_entries": Twin("sgd", "allclose", 1e-5),
+    "group_entries": Twin("sgd", "exact"),
+    "sum_rows": Twin("sgd", "allclose", 1e-5),
+    "descend_rows": Twin("sgd", "allclose", 1e-5),
 }
 
 

@@ -1,25 +1,35 @@
 """The one top-k engine: scores in tiles, filters, selection. No users x items matrix is ever held whole.
 
 A tile's scores come from BLAS or from sparse sums. BLAS scores are approximate, with bits that depend on the shape of the
-tile; so for them the kernel keeps every item within twice the rounding bound of the k-th best, scores these survivors
-again by one canonical dot product (float64, rounded to float32), and only then cuts to k. The result is the exact top-k of
-the canonical scores, ties going to the lower row: one user equals a batch, and one thread equals many.
+tile; so for them the kernel takes every item within twice the rounding bound of the k-th best, scores it again by one
+canonical dot product (float64, rounded to float32), and sorts it in by that. The result is the exact top-k of the canonical
+scores, ties going to the lower row: one user equals a batch, and one thread equals many.
+
+Items with long vectors come first, and a user is done when |p_u| |q_i| of the next item is below the k-th best score: in a
+long-tailed catalogue most pairs are never scored, and the result is still exact.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..options import memory_budget, thread_count
 from .backend import kernel, one_blas_thread, run_blocks
+from .scorers import ConstantScorer, LinearScorer, NormOrder, Scorer, Scores, VectorScorer, canonical_dot, pairs_by_block, row_norms
 from .sparse import CSR, Index, Pointer
 
-Scores = NDArray[np.float32]
+__all__ = [
+    "ConstantScorer", "LinearScorer", "Ranked", "Scorer", "Scores", "VectorScorer", "canonical_dot", "pairs_by_block", "rank",
+]  # fmt: skip
+
 TILE_ELEMENTS = 2**20  # scores of a tile: 4 MB, so that selection finds them in the cache
+FIRST_BLOCK = 1024  # items of the first block by norm, where there are many profiles
 _NO_VECTORS = np.zeros((0, 0), np.float32)
+Entries: TypeAlias = tuple[NDArray[np.int64], NDArray[np.integer[Any]]]  # (profiles of a tile, columns)
 
 
 class Ranked(NamedTuple):
@@ -28,157 +38,38 @@ class Ranked(NamedTuple):
     indptr: Pointer
     items: Index
     scores: Scores
+    scored: int = 0  # (profile, item) pairs that a score was computed for; the rest was ruled out by its norm
 
 
-class Scorer(Protocol):
-    """Scores of some profiles (users) for all items of a catalogue."""
+class Filters(NamedTuple):
+    """What may be ranked. All filters combine.
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(profiles, items)."""
-
-    def block(self, start: int, stop: int) -> Scores:
-        """Scores of profiles start..stop for all items, float32 (stop - start, items): an array the caller may write to."""
-
-    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
-        """Canonical scores of (profile, item) pairs."""
-
-
-class VectorScorer:
-    """Score = dot product of a user vector (profiles, d) and an item vector (items, d), float32.
-
-    longest : the largest norm of an item vector, where the caller has it at hand.
+    banned : CSR (profiles, items) each; their entries are left out. allowed : CSR (profiles, items); only its entries stay.
+    only : ascending item rows; only these are ranked. deny : item rows that are left out for all.
     """
 
-    def __init__(self, users: Scores, items: Scores, longest: float | None = None) -> None:
-        self.users, self.items = users, items
-        self.longest = longest_norm(items) if longest is None else longest
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.users), len(self.items)
-
-    def block(self, start: int, stop: int) -> Scores:
-        if stop - start == 1:
-            one: Scores = (self.items @ self.users[start])[None, :]
-            return one
-        scores: Scores = self.users[start:stop] @ self.items.T
-        return scores
-
-    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
-        return canonical_dot(self.users[profiles], self.items[items])
+    banned: tuple[CSR, ...] = ()
+    allowed: CSR | None = None
+    only: Index | None = None
+    deny: Index | None = None
 
 
-class LinearScorer:
-    """Score = sum over the history of value x item weights: x_u W, with W dense (items, items) or CSR."""
+def rank(scorer: Scorer, k: int, *, backend: str, filters: Filters | None = None, threads: int | None = None, prune: bool = True) -> Ranked:
+    """The k best items of every profile; a list is shorter where the filters leave fewer.
 
-    def __init__(self, history: CSR, weights: Scores | CSR, backend: str) -> None:
-        self.history, self.weights, self.backend = history, weights, backend
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.history.shape[0], self.weights.shape[1]
-
-    def block(self, start: int, stop: int) -> Scores:
-        out = np.zeros((stop - start, self.shape[1]), np.float32)
-        indptr, indices, data, _ = self.history
-        if isinstance(self.weights, CSR):
-            w = self.weights
-            kernel("weighted_rows_sparse", self.backend)(start, stop, indptr, indices, data, w.indptr, w.indices, w.data, out)
-        else:
-            kernel("weighted_rows_dense", self.backend)(start, stop, indptr, indices, data, self.weights, out)
-        return out
-
-    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
-        return pairs_by_block(self, profiles, items)
-
-
-class ConstantScorer:
-    """The same scores for every profile."""
-
-    def __init__(self, scores: Scores, profiles: int) -> None:
-        self.scores, self.profiles = scores, profiles
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.profiles, len(self.scores)
-
-    def block(self, start: int, stop: int) -> Scores:
-        return np.tile(self.scores, (stop - start, 1))
-
-    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
-        return self.scores[items]
-
-
-def longest_norm(vectors: Scores) -> float:
-    """The largest norm of the rows, 0 where there are none."""
-    return float(np.sqrt(np.einsum("nd,nd->n", vectors, vectors).max(initial=0)))
-
-
-def canonical_dot(left: Scores, right: Scores) -> Scores:
-    """Row by row dot products, (n, d) x (n, d) -> (n,): float64 sums in an order that depends on d alone, then float32."""
-    scores: Scores = np.multiply(left, right, dtype=np.float64).sum(axis=-1).astype(np.float32)
-    return scores
-
-
-def pairs_by_block(scorer: Scorer, profiles: NDArray[np.int64], items: Index) -> Scores:
-    """Scores of pairs by way of whole rows, one distinct profile at a time."""
-    out = np.empty(len(profiles), np.float32)
-    order = np.argsort(profiles, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(profiles[order])) + 1):
-        if len(group):
-            p = int(profiles[group[0]])
-            out[group] = scorer.block(p, p + 1)[0][items[group]]
-    return out
-
-
-def rank(
-    scorer: Scorer,
-    k: int,
-    *,
-    backend: str,
-    banned: tuple[CSR, ...] = (),
-    allowed: CSR | None = None,
-    columns: Index | None = None,
-    threads: int | None = None,
-) -> Ranked:
-    """The k best items of every profile.
-
-    banned : CSR (profiles, items) each; their entries are left out. allowed : CSR (profiles, items), only its entries stay.
-    columns : ascending item rows; only these are ranked. All filters combine; a list is shorter where too few items remain.
-    Time O(profiles x items x d) for the scores, memory O(threads x tile).
+    prune=False scores every pair (to measure what pruning saves); the result is the same.
+    Time O(profiles x items x d) at the most, memory O(threads x tile).
     """
     profiles, n = scorer.shape
-    vectors = scorer if isinstance(scorer, VectorScorer) else None
-    position = None
-    if columns is not None:
-        position = np.full(n, -1, np.int64)
-        position[columns] = np.arange(len(columns))
-        if vectors is not None:
-            scorer = vectors = VectorScorer(vectors.users, vectors.items[columns], vectors.longest)
-    slack = np.zeros(profiles, np.float32) if vectors is None else _rounding_slack(vectors)
-    k = min(k, n if columns is None else len(columns))
-    if k == 0:
+    filters = filters or Filters()
+    k = min(k, n if filters.only is None else len(filters.only))
+    if k == 0 or profiles == 0:
         return Ranked(np.zeros(profiles + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
-    select = kernel("select", backend)
+    tile = (
+        _vector_tile(scorer, k, backend, filters, prune) if isinstance(scorer, VectorScorer) else _plain_tile(scorer, k, backend, filters)
+    )
 
-    def tile(start: int, stop: int) -> tuple[NDArray[np.int64], Index, Scores]:
-        scores = scorer.block(start, stop)
-        if allowed is not None:
-            kept = np.full_like(scores, -np.inf)
-            entries = _entries(allowed, start, stop, position if vectors is not None else None)
-            kept[entries] = scores[entries]
-            scores = kept
-        if columns is not None and vectors is None:
-            scores = np.ascontiguousarray(scores[:, columns])
-        for matrix in banned:
-            scores[_entries(matrix, start, stop, position)] = -np.inf
-        users, items = (vectors.users[start:stop], vectors.items) if vectors is not None else (_NO_VECTORS, _NO_VECTORS)
-        counts, rows, values = select(scores, k, slack[start:stop], users, items)
-        filled = np.arange(rows.shape[1]) < counts[:, None]
-        return counts, rows[filled], values[filled]
-
-    size = max(16, min(TILE_ELEMENTS // n, 256))
+    size = max(16, min(TILE_ELEMENTS // n, 256)) if not isinstance(scorer, VectorScorer) else 256
     if profiles < 64:  # everything in the caller's thread: a web server brings its own
         parts = run_blocks(tile, profiles, size, 1)
     else:
@@ -186,30 +77,138 @@ def rank(
             size = max(1, min(size, memory_budget() // (16 * n * thread_count())))
         with one_blas_thread():
             parts = run_blocks(tile, profiles, size, threads)
-    if not parts:
-        return Ranked(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
-    indptr = np.concatenate([[0], *(counts for counts, _, _ in parts)]).cumsum().astype(np.int64)
-    items = np.concatenate([rows for _, rows, _ in parts])
-    if columns is not None:
-        items = columns[items]
-    return Ranked(indptr, items.astype(np.int32, copy=False), np.concatenate([values for _, _, values in parts]))
+    counts = np.concatenate([part.counts for part in parts])
+    filled = np.arange(k) < counts[:, None]
+    items, scores = np.concatenate([part.items for part in parts]), np.concatenate([part.values for part in parts])
+    indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+    return Ranked(indptr, items[filled], scores[filled], sum(part.scored for part in parts))
 
 
-def _entries(matrix: CSR, start: int, stop: int, position: NDArray[np.int64] | None) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]]]:
-    """Coordinates within a tile of a matrix's entries; with `position`, columns are renumbered and those not in it dropped."""
+class _Best(NamedTuple):
+    """The best items so far of each profile of a tile: `counts[r]` of them, best first, in items[r] and values[r]."""
+
+    counts: NDArray[np.int64]
+    items: Index
+    values: Scores
+    scored: int = 0
+
+    @classmethod
+    def none(cls, profiles: int, k: int) -> _Best:
+        return cls(np.zeros(profiles, np.int64), np.zeros((profiles, k), np.int32), np.zeros((profiles, k), np.float32))
+
+
+def _plain_tile(scorer: Scorer, k: int, backend: str, filters: Filters) -> Callable[[int, int], _Best]:
+    """A tile of canonical scores, all items at once."""
+    n = scorer.shape[1]
+    merge, everything = kernel("merge_topk", backend), np.arange(n, dtype=np.int32)
+    barred = np.zeros(n, bool) if filters.only is None else ~np.isin(everything, filters.only)
+    barred[filters.deny if filters.deny is not None else []] = True
+
+    def tile(start: int, stop: int) -> _Best:
+        best = _Best.none(stop - start, k)
+        scores = scorer.block(start, stop)
+        if filters.allowed is not None:
+            scores = _only(scores, _entries(filters.allowed, start, stop))
+        scores[:, barred] = -np.inf
+        for matrix in filters.banned:
+            scores[_entries(matrix, start, stop)] = -np.inf
+        who, slack = np.arange(stop - start), np.zeros(stop - start, np.float32)
+        merge(scores, everything, who, _NO_VECTORS, _NO_VECTORS, slack, best.counts, best.items, best.values)
+        return best._replace(scored=scores.size)
+
+    return tile
+
+
+def _vector_tile(scorer: VectorScorer, k: int, backend: str, filters: Filters, prune: bool) -> Callable[[int, int], _Best]:
+    """A tile of dot products, blocks of items in descending order of their norms."""
+    merge, order = kernel("merge_topk", backend), scorer.order
+    if filters.only is not None:
+        order = _restrict(order, filters.only)
+    n, d = order.vectors.shape
+    denied = np.zeros(0, np.int64) if filters.deny is None else order.position[filters.deny]
+    norms = row_norms(scorer.users)
+    # twice the error bound of a float32 dot product, gamma_d |u| max|v| with gamma_d = d eps (Higham 2002, section 3.1), and of the
+    # rounding of the canonical score
+    slack: Scores = ((d + 2) * 2.0 * np.finfo(np.float32).eps * (order.norms[0] if n else 0.0) * norms).astype(np.float32)
+
+    def cells(matrix: CSR, start: int, stop: int, blocks: int) -> _Cells:
+        return _Cells(_entries(matrix, start, stop, order.position), blocks, filters.only is not None)
+
+    def tile(start: int, stop: int) -> _Best:
+        best = _Best.none(stop - start, k)
+        users, active, scored = scorer.users[start:stop], np.arange(stop - start), 0
+        blocks = _blocks(n, stop - start)
+        banned = [cells(matrix, start, stop, len(blocks)) for matrix in filters.banned]
+        allowed = None if filters.allowed is None else cells(filters.allowed, start, stop, len(blocks))
+        slot = active  # where a profile stands among the active ones, -1: done
+        for first, last in blocks:
+            block = order.vectors[first:last]
+            scores: Scores = users[active] @ block.T if len(active) > 1 else (block @ users[active[0]])[None, :]
+            if allowed is not None:
+                scores = _only(scores, allowed.within(first, last, slot))
+            if len(denied):
+                scores[:, denied[(denied >= first) & (denied < last)] - first] = -np.inf
+            for out in banned:
+                scores[out.within(first, last, slot)] = -np.inf
+            merge(scores, order.rows[first:last], active, users, block, slack[start:stop], best.counts, best.items, best.values)
+            scored += scores.size
+            if prune and last < n:
+                bars = np.where(best.counts == k, best.values[:, k - 1], -np.inf)
+                active = np.flatnonzero(norms[start:stop] * order.norms[last] >= bars)
+                if not len(active):
+                    break
+                slot = np.full(stop - start, -1)
+                slot[active] = np.arange(len(active))
+        return best._replace(scored=scored)
+
+    return tile
+
+
+def _blocks(n: int, profiles: int) -> list[tuple[int, int]]:
+    """Blocks of items: the first one small, so that much can be ruled out after it, each next one twice as large."""
+    blocks, first, size = [], 0, max(FIRST_BLOCK, 2**14 // profiles)
+    while first < n:
+        blocks.append((first, min(first + size, n)))
+        first, size = first + size, min(2 * size, max(FIRST_BLOCK, TILE_ELEMENTS // profiles))
+    return blocks
+
+
+class _Cells:
+    """Coordinates of a filter within a tile, to be taken block by block."""
+
+    def __init__(self, entries: Entries, blocks: int, restricted: bool) -> None:
+        if restricted:  # some items are not ranked at all, their position is -1
+            entries = entries[0][entries[1] >= 0], entries[1][entries[1] >= 0]
+        if blocks > 1:
+            order = np.argsort(entries[1])
+            entries = entries[0][order], entries[1][order]
+        self.entries, self.one_block = entries, blocks == 1
+
+    def within(self, first: int, last: int, slot: NDArray[np.int64]) -> Entries:
+        """Those in a block of items, for the profiles that are still active."""
+        if self.one_block:
+            return self.entries
+        between = slice(*np.searchsorted(self.entries[1], (first, last)))
+        rows, columns = slot[self.entries[0][between]], self.entries[1][between] - first
+        return rows[rows >= 0], columns[rows >= 0]
+
+
+def _restrict(order: NormOrder, only: Index) -> NormOrder:
+    """The order of some items alone; the position of the others is -1."""
+    keep = np.sort(order.position[only])
+    position = np.full(len(order.position), -1, np.int32)
+    position[order.rows[keep]] = np.arange(len(keep), dtype=np.int32)
+    return NormOrder(order.rows[keep], position, order.vectors[keep], order.norms[keep])
+
+
+def _only(scores: Scores, entries: Entries) -> Scores:
+    kept = np.full_like(scores, -np.inf)
+    kept[entries] = scores[entries]
+    return kept
+
+
+def _entries(matrix: CSR, start: int, stop: int, position: Index | None = None) -> Entries:
+    """Coordinates within a tile of a matrix's entries, their columns renumbered by `position`."""
     columns: NDArray[np.integer[Any]] = matrix.indices[matrix.indptr[start] : matrix.indptr[stop]]
     rows = np.repeat(np.arange(stop - start), np.diff(matrix.indptr[start : stop + 1]))
-    if position is None:
-        return rows, columns
-    columns = position[columns]
-    return rows[columns >= 0], columns[columns >= 0]
-
-
-def _rounding_slack(vectors: VectorScorer) -> Scores:
-    """Twice the error bound of a float32 dot product of length d, gamma_d |u| max|v| with gamma_d = d eps (Higham 2002, section 3.1).
-
-    One more eps covers the rounding of the canonical score itself.
-    """
-    norms = np.sqrt((vectors.users * vectors.users).sum(axis=1))
-    bound: Scores = ((vectors.users.shape[1] + 2) * 2.0 * np.finfo(np.float32).eps * vectors.longest * norms).astype(np.float32)
-    return bound
+    return rows, columns if position is None else position[columns]

@@ -12,8 +12,9 @@ import numpy as np
 from ..data.dataset import Dataset
 from ..data.ids import Id, IdIndex, Rows
 from ..engine.backend import one_blas_thread, resolve
+from ..engine.scorers import Scorer, Scores
 from ..engine.sparse import CSR
-from ..engine.topk import Scorer, Scores, rank
+from ..engine.topk import Filters, rank
 from ..errors import (
     DataError,
     MemoryBudgetError,
@@ -208,7 +209,7 @@ class Recommender(ABC):
         if not len(rows):
             return {}
         truth, seen = truth.rows(rows), self.seen_.rows(rows)
-        ranked = rank(self._scorer(Profiles(rows, seen)), 20, backend=self.backend_, banned=(seen,))
+        ranked = rank(self._scorer(Profiles(rows, seen)), 20, backend=self.backend_, filters=Filters(banned=(seen,)))
         n = self.seen_.shape[1]
         held_out = truth.row_ids() * n + truth.indices
         listed = np.repeat(np.arange(len(rows)), np.diff(ranked.indptr)) * n + ranked.items
@@ -271,13 +272,10 @@ class Recommender(ABC):
             self._need_users("exclude_seen for known users", profiles.rows is not None)
             seen = (profiles.history,)
         warm_labels = labels if not cold else [label for at, label in enumerate(labels) if at not in cold]
-        columns, allowed = parse_filter(self.items_, candidates, warm_labels, "candidate", unknown, ignored)
-        denied_columns, denied = parse_filter(self.items_, deny, warm_labels, "denied item", unknown, ignored)
-        if denied_columns is not None:
-            left = np.arange(len(self.items_), dtype=np.int32) if columns is None else columns
-            columns = left[~np.isin(left, denied_columns)]
-        banned = (*seen, *((denied,) if denied is not None else ()))
-        ranked = rank(self._scorer(profiles), k, backend=self.backend_, banned=banned, allowed=allowed, columns=columns)
+        only, allowed = parse_filter(self.items_, candidates, warm_labels, "candidate", unknown, ignored)
+        deny_all, denied = parse_filter(self.items_, deny, warm_labels, "denied item", unknown, ignored)
+        filters = Filters((*seen, *((denied,) if denied is not None else ())), allowed, only, deny_all)
+        ranked = rank(self._scorer(profiles), k, backend=self.backend_, filters=filters)
         if cold and fallback is not None:
             served = fallback.recommend(
                 history=[[]] * len(cold), k=k, candidates=relabel(candidates, labels, cold), deny=relabel(deny, labels, cold)

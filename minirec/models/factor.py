@@ -10,8 +10,8 @@ import numpy as np
 
 from ..data.ids import Id
 from ..engine.backend import one_blas_thread
+from ..engine.scorers import NormOrder, Scores, VectorScorer
 from ..engine.sparse import CSR
-from ..engine.topk import Scores, VectorScorer, longest_norm
 from ..errors import ParameterError
 from .base import Recommender
 from .request import Profiles
@@ -49,15 +49,14 @@ class FactorModel(Recommender):
             return self._fold_in(profiles.history)
 
     def _scorer(self, profiles: Profiles) -> VectorScorer:
-        return VectorScorer(self._vectors(profiles), self.item_factors_, self._longest())
+        return VectorScorer(self._vectors(profiles), self.item_factors_, self._norm_order())
 
-    def _longest(self) -> float:
-        """The largest norm of an item vector, kept as long as the array of vectors is the same."""
-        of, value = vars(self).get("_longest_of", (None, 0.0))
-        if of is not self.item_factors_:
-            value = longest_norm(self.item_factors_)
-            self._longest_of = (self.item_factors_, value)
-        return float(value)
+    def _norm_order(self) -> NormOrder:
+        """The items by norm, kept as long as the array of vectors is the same."""
+        kept: tuple[Scores, NormOrder] | None = vars(self).get("_kept_order")
+        if kept is None or kept[0] is not self.item_factors_:
+            kept = self._kept_order = (self.item_factors_, NormOrder.of(self.item_factors_))
+        return kept[1]
 
     def user_vectors(self, users: Sequence[Id] | None = None, *, history: Sequence[Sequence[Id]] | None = None) -> Scores:
         """Vectors p_u of known users (None: all, in row order), or of new ones folded in by their history, float32 (n, d)."""

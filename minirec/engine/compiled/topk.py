@@ -1,4 +1,4 @@
-"""Selection of the k best items of each row, compiled."""
+"""Selection of the k best items of each profile, compiled."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from ._jit import jit
 
 
 @jit
-def select(scores: Any, k: int, slack: Any, users: Any, items: Any) -> Any:
-    """See reference/topk.py. The k-th largest of the chunks' maxima is at most the k-th largest score: what reaches it, less the
-    slack, is scored canonically and sorted in.
+def merge_topk(scores: Any, rows: Any, who: Any, users: Any, vectors: Any, slack: Any, counts: Any, items: Any, values: Any) -> None:
+    """See reference/topk.py. The k-th largest of the chunks' maxima is at most the k-th largest score: only chunks that reach it,
+    or the k-th best so far, less the slack, are looked into.
 
-    Bound by reading the tile once, from the cache: few chunks hold anything that reaches the bar.
+    Bound by reading the block once, from the cache: few chunks hold anything that reaches the bar.
     """
-    b, n = scores.shape
-    counts, columns, values = np.zeros(b, np.int64), np.zeros((b, k), np.int32), np.zeros((b, k), np.float32)
+    m, k = scores.shape[1], items.shape[1]
     d = users.shape[1]
-    size = max(1, min(32, n // (4 * k)))
+    size = max(1, min(32, m // (4 * k)))
     heap = np.empty(k, np.float32)
-    keys = np.empty((n + size - 1) // size, np.int32)
+    keys = np.empty((m + size - 1) // size, np.int32)
     maxima = keys.view(np.float32)
-    for r in range(b):
-        row = scores[r]
+    for r in range(len(who)):
+        p, row = who[r], scores[r]
         bits = row.view(np.int32)
         for chunk in range(len(keys)):
             keys[chunk] = _largest(bits[chunk * size : (chunk + 1) * size])
-        heap[:] = -np.inf
-        for chunk in range(len(keys)):
-            if maxima[chunk] > heap[0]:
-                _replace_smallest(heap, maxima[chunk])
-        bar = heap[0] - slack[r]
-        count = 0
+        if counts[p] == k:
+            bar = values[p, k - 1] - slack[p]
+        else:
+            heap[:] = -np.inf
+            for chunk in range(len(keys)):
+                if maxima[chunk] > heap[0]:
+                    _replace_smallest(heap, maxima[chunk])
+            bar = heap[0] - slack[p]
         for chunk in range(len(keys)):
             if maxima[chunk] < bar:
                 continue
-            for c in range(chunk * size, min((chunk + 1) * size, n)):
+            for c in range(chunk * size, min((chunk + 1) * size, m)):
                 if row[c] < bar or row[c] == -np.inf:
                     continue
-                value = np.float32(_dot(users[r], items[c])) if d > 0 else row[c]
-                if count == k and value <= values[r, k - 1]:
+                value = np.float32(_dot(users[p], vectors[c])) if d > 0 else row[c]
+                if counts[p] < k:
+                    counts[p] += 1
+                elif value < values[p, k - 1] or (value == values[p, k - 1] and rows[c] > items[p, k - 1]):
                     continue
-                at = min(count, k - 1)
-                while at > 0 and values[r, at - 1] < value:
-                    values[r, at], columns[r, at] = values[r, at - 1], columns[r, at - 1]
+                at = counts[p] - 1
+                while at > 0 and (values[p, at - 1] < value or (values[p, at - 1] == value and items[p, at - 1] > rows[c])):
+                    values[p, at], items[p, at] = values[p, at - 1], items[p, at - 1]
                     at -= 1
-                values[r, at], columns[r, at] = value, c
-                count = min(count + 1, k)
-        counts[r] = count
-    return counts, columns, values
+                values[p, at], items[p, at] = value, rows[c]
 
 
 @jit

@@ -1,0 +1,134 @@
+"""What scores all items for some profiles: by vectors, by item weights, or the same for all."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backend import kernel
+from .sparse import CSR, Index
+
+Scores = NDArray[np.float32]
+
+
+class Scorer(Protocol):
+    """Scores of some profiles (users) for all items of a catalogue."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(profiles, items)."""
+
+    def block(self, start: int, stop: int) -> Scores:
+        """Scores of profiles start..stop for all items, float32 (stop - start, items): an array the caller may write to."""
+
+    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
+        """Canonical scores of (profile, item) pairs."""
+
+
+class NormOrder(NamedTuple):
+    """Item vectors in descending order of their norms: what lets a ranking stop early (Cauchy-Schwarz: |p . q| <= |p| |q|)."""
+
+    rows: Index  # (n,) item row at each position; equal norms by ascending row
+    position: Index  # (n,) position of each item row
+    vectors: Scores  # (n, d) in that order
+    norms: Scores  # (n,) descending, rounded upwards
+
+    @classmethod
+    def of(cls, vectors: Scores) -> NormOrder:
+        """Sort the vectors. O(n d + n log n)."""
+        norms = row_norms(vectors)
+        rows = np.argsort(-norms, kind="stable").astype(np.int32)
+        position = np.empty_like(rows)
+        position[rows] = np.arange(len(rows), dtype=np.int32)
+        return cls(rows, position, vectors[rows], norms[rows])
+
+
+class VectorScorer:
+    """Score = dot product of a user vector (profiles, d) and an item vector (items, d), float32.
+
+    order : the items by norm, where the caller keeps it.
+    """
+
+    def __init__(self, users: Scores, items: Scores, order: NormOrder | None = None) -> None:
+        self.users, self.items = users, items
+        self.order = NormOrder.of(items) if order is None else order
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.users), len(self.items)
+
+    def block(self, start: int, stop: int) -> Scores:
+        if stop - start == 1:
+            one: Scores = (self.items @ self.users[start])[None, :]
+            return one
+        scores: Scores = self.users[start:stop] @ self.items.T
+        return scores
+
+    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
+        return canonical_dot(self.users[profiles], self.items[items])
+
+
+class LinearScorer:
+    """Score = sum over the history of value x item weights: x_u W, with W dense (items, items) or CSR."""
+
+    def __init__(self, history: CSR, weights: Scores | CSR, backend: str) -> None:
+        self.history, self.weights, self.backend = history, weights, backend
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.history.shape[0], self.weights.shape[1]
+
+    def block(self, start: int, stop: int) -> Scores:
+        out = np.zeros((stop - start, self.shape[1]), np.float32)
+        indptr, indices, data, _ = self.history
+        if isinstance(self.weights, CSR):
+            w = self.weights
+            kernel("weighted_rows_sparse", self.backend)(start, stop, indptr, indices, data, w.indptr, w.indices, w.data, out)
+        else:
+            kernel("weighted_rows_dense", self.backend)(start, stop, indptr, indices, data, self.weights, out)
+        return out
+
+    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
+        return pairs_by_block(self, profiles, items)
+
+
+class ConstantScorer:
+    """The same scores for every profile."""
+
+    def __init__(self, scores: Scores, profiles: int) -> None:
+        self.scores, self.profiles = scores, profiles
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.profiles, len(self.scores)
+
+    def block(self, start: int, stop: int) -> Scores:
+        return np.tile(self.scores, (stop - start, 1))
+
+    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
+        return self.scores[items]
+
+
+def row_norms(vectors: Scores) -> Scores:
+    """Euclidean norms of the rows, rounded upwards by more than the error of computing them."""
+    norms: Scores = (np.sqrt((vectors * vectors).sum(axis=1)) * (1 + 1e-5)).astype(np.float32)
+    return norms
+
+
+def canonical_dot(left: Scores, right: Scores) -> Scores:
+    """Row by row dot products, (n, d) x (n, d) -> (n,): float64 sums in an order that depends on d alone, then float32."""
+    scores: Scores = np.multiply(left, right, dtype=np.float64).sum(axis=-1).astype(np.float32)
+    return scores
+
+
+def pairs_by_block(scorer: Scorer, profiles: NDArray[np.int64], items: Index) -> Scores:
+    """Scores of pairs by way of whole rows, one distinct profile at a time."""
+    out = np.empty(len(profiles), np.float32)
+    order = np.argsort(profiles, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(profiles[order])) + 1):
+        if len(group):
+            p = int(profiles[group[0]])
+            out[group] = scorer.block(p, p + 1)[0][items[group]]
+    return out
