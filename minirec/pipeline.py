@@ -1,0 +1,412 @@
+"""The main job: read -> clean -> split -> fit -> choose -> evaluate -> recommend -> report, into one folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+
+from .data.account import Account
+from .data.builtin import datasets, load
+from .data.cleaning import clean
+from .data.dataset import Dataset
+from .data.readers import read_with_account
+from .data.splits import split as split_events
+from .data.writers import atomic_path
+from .errors import MemoryBudgetError, MissingExtraError, ModelFitError, ParameterError
+from .evaluation import Result, evaluate
+from .models import Recommendations, Recommender, model_class
+from .models.base import Progress
+from .options import memory_budget, options, options_in_force
+from .report import REFERENCES, Outcome, gather, render
+
+DEFAULT_MODELS = ("popularity", "random", "itemknn", "rp3beta", "als", "bpr", "ease")
+SPLITS = ("time", "random", "leave-last")
+WEIGHTS = ("binary", "count", "log", "raw")
+MOST_MEMORY = 3 * 10**9  # bytes that a model may take by default, so that the whole run stays under 4 GB
+METRICS = (
+    "ndcg", "recall", "precision", "map", "mrr", "hitrate", "coverage", "aplt", "arp", "gini", "upd", "epc", "popreo", "poprsp",
+    "rmse", "mae",
+)  # fmt: skip
+
+
+class Watch(Protocol):
+    """Hears how a run goes on."""
+
+    def say(self, text: str) -> None:
+        """A remark, of one or more lines."""
+
+    def step(self, label: str) -> AbstractContextManager[Progress | None]:
+        """Around a step; what it yields, if anything, is called as progress(done, total, record) where the step has parts."""
+
+
+class _Silent:
+    def say(self, text: str) -> None:
+        """Nobody listens."""
+
+    def step(self, label: str) -> AbstractContextManager[Progress | None]:
+        return nullcontext()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run made.
+
+    out : the folder. files : what was written there. best : registry name of the chosen model. model : that model, fitted on all
+    events. result : all models on test; they were fitted on train alone. validation : the candidates on the validation events.
+    left_out : {model: reason}. account : of reading and cleaning. record : the content of run.json, the arguments among it.
+    """
+
+    out: Path
+    files: tuple[Path, ...]
+    best: str
+    model: Recommender
+    result: Result
+    validation: Result
+    left_out: dict[str, str]
+    account: Account
+    record: dict[str, Any]
+
+    def __str__(self) -> str:
+        lines = [str(self.result), "", *(f"Not in this run: {name}, which {why}." for name, why in self.left_out.items())]
+        lines.append(f"Chosen on validation: {self.best}. Written to {self.out}: {', '.join(path.name for path in self.files)}")
+        return "\n".join(lines)
+
+
+def run(
+    source: Any = None,
+    *,
+    out: str | Path = "minirec-out",
+    models: Iterable[str] = DEFAULT_MODELS,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
+    k: int | Iterable[int] = (10, 20),
+    split: str | None = None,
+    test: float = 0.2,
+    seed: int = 0,
+    weights: str = "binary",
+    min_weight: float | None = None,
+    max_user_events: int | None = None,
+    min_user_items: int = 1,
+    min_item_users: int = 1,
+    memory: int | str | None = None,
+    watch: Watch | None = None,
+    **reader: Any,
+) -> Run:
+    """From an event log to recommendations, a saved model and a report, in one folder.
+
+    1. Read `source`: None or the name of a built-in data set (see `load`), a path or a table (see `read`, which takes `reader`).
+    2. Clean: `min_weight`, `max_user_events`, `min_user_items`, `min_item_users` as in `clean`; repeated events stay.
+    3. Split off a share `test` as the test events, and of the rest the same share, by the same rule, as the validation events.
+    4. Fit every model on what remains, and choose one on the validation events: of the models whose NDCG (at the smallest k) is
+       not significantly below the best one's (95 % bootstrap interval of the paired difference), the one with the highest recall
+       (at the largest k) among items of the tail. Popularity and Random are references: never chosen while there is another.
+    5. Fit every model again on train and validation events together, and measure it on the test events.
+    6. Fit the chosen one on all events; it is what is saved and what recommends.
+
+    out : the folder to write to: report.html (extra: report), metrics.json, recommendations.parquet (extra: io; else .csv),
+        model.npz and run.json. Each file appears whole or not at all.
+    models : registry names. params : {model: {parameter: value}}; others keep their defaults. `seed` goes to every model that has
+        one. Nothing is tuned.
+    k : lengths of the lists that are measured; the largest is also how many items each user gets.
+    split : "time" (the default where there are times), "random" (the default where there are none) or "leave-last".
+    weights : what a pair of user and item counts for ranking models: "binary" 1, "count" its number of events, "log" the sum of
+        log2(1 + weight), "raw" the sum of weights. Models that predict ratings get the weights as they are.
+    memory : budget for a single model; default: the budget in force (`MINIREC_MEMORY`), but at most 3 GB. A model that is
+        estimated to need more is left out, which the report says, as is one whose fit fails.
+    watch : hears how it goes.
+
+    The same arguments give the same metrics.json and the same bytes of model.npz.
+    """
+    arguments = _plain(
+        {"source": source, "models": [models] if isinstance(models, str) else list(models), "params": params,
+         "k": [k] if isinstance(k, int) else list(k), "split": split, "test": test, "seed": seed, "weights": weights,
+         "min_weight": min_weight, "max_user_events": max_user_events, "min_user_items": min_user_items,
+         "min_item_users": min_item_users, "memory": memory, **reader}
+    )  # fmt: skip
+    names, ks = _checked(arguments)
+    unfitted = [_make(name, (params or {}).get(name, {}), seed) for name in names]
+    candidates = [model for model in unfitted if model.name not in REFERENCES] or unfitted
+    folder = _folder(out)
+    clock = _Clock(watch or _Silent())
+    left_out: dict[str, str] = {}
+    with options(memory=memory or min(memory_budget(), MOST_MEMORY)):
+        with clock.step("read"):
+            data, account = read_source(source, reader)
+        with clock.step("clean"):
+            limits = {"min_weight": min_weight, "max_user_events": max_user_events}
+            least = {"min_user_items": min_user_items, "min_item_users": min_item_users}
+            data, cleaning = clean(data, duplicates="keep", **limits, **least)  # type: ignore[arg-type]
+            account = account.extend(cleaning)
+        clock.watch.say(f"{data!r}\n{account}")
+        with clock.step("split"):
+            how = split or ("time" if data.timestamp is not None else "random")
+            train, held_out = _two(data, how, test, seed)
+            inner, validation_events = _two(train, how, test, seed)
+
+        fitted = _fit_all(candidates, inner, weights, left_out, clock, "for the choice")
+        if not fitted:
+            raise MemoryBudgetError("no model could be fitted: " + "; ".join(f"{name} {why}" for name, why in left_out.items()))
+        with clock.step("choose"):
+            validation = evaluate(fitted, inner, validation_events, k=ks, metrics=METRICS, seed=seed)
+            best, verdicts = choose(validation)
+        del fitted  # before the next ones are made: two sets of models would double the memory
+
+        fitted = _fit_all([model for model in unfitted if model.name not in left_out], train, weights, left_out, clock, "on train")
+        if best not in fitted:
+            raise ModelFitError(f"{best} was chosen on validation, but could not be fitted on train: it {left_out[best]}")
+        with clock.step("evaluate"):
+            result = evaluate(fitted, train, held_out, k=ks, metrics=METRICS, seed=seed)
+
+        final = next(model for model in unfitted if model.name == best).clone()
+        with clock.step(f"fit {best} on all events") as progress:
+            final.fit(_weighed(data, final, weights), progress=progress)
+        with clock.step("recommend"):
+            recommended = final.recommend(k=ks[-1])
+        with clock.step("write"):
+            record = {
+                "arguments": arguments,
+                "data": {"name": data.name, "events": len(data), "fingerprint": data.fingerprint},
+                "versions": _versions(final),
+                "seconds": clock.seconds,
+            }
+            outcome = Outcome(
+                data=data,
+                account=account,
+                how=how,
+                parts={"Train": train, "Test": held_out, "Train, for the choice": inner, "Validation": validation_events},
+                models=fitted,
+                best=best,
+                verdicts=verdicts,
+                validation=validation,
+                result=result,
+                left_out=left_out,
+                arguments=arguments | _in_force(),
+                versions=record["versions"],
+                seconds=clock.seconds,
+                repeat=f"minirec run --repeat {folder / 'run.json'}",
+            )
+            files = _write(folder, final, recommended, record, outcome, clock.watch)
+    return Run(folder, files, best, final, result, validation, left_out, account, record)
+
+
+def choose(validation: Result) -> tuple[str, dict[str, str]]:
+    """The name of the chosen model, and for each model of the result what the rule of `run` says about it."""
+    ks = validation.settings["k"]
+    accuracy, tail = f"ndcg@{ks[0]}", f"tail.recall@{ks[-1]}"
+    numbers = validation.to_dict()
+    top = max(numbers, key=lambda name: numbers[name][accuracy])
+    verdicts = dict.fromkeys(numbers, "as good as the best")
+    verdicts[top] = "best"
+    if len(numbers) > 1 and len(validation.users) > 1:
+        for gap in validation.compare(top, metric=accuracy):
+            if gap.low > 0:
+                verdicts[gap.b] = "significantly below the best"
+    near = [name for name in numbers if not verdicts[name].startswith("significantly")]
+    chosen = max(near, key=lambda name: (np.nan_to_num(numbers[name].get(tail, 0.0)), numbers[name][accuracy]))
+    verdicts[chosen] += ", highest in the tail: chosen" if len(near) > 1 else ": chosen"
+    return chosen, verdicts
+
+
+class _Clock:
+    """Times the steps, and tells them to the watch."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, label: str) -> Iterator[Progress | None]:
+        start = perf_counter()
+        with self.watch.step(label) as progress:
+            yield progress
+        self.seconds[label] = round(perf_counter() - start, 3)
+
+
+def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments as JSON holds them; what was not given is left out, and a table in memory is only named."""
+    given = {name: value for name, value in arguments.items() if value is not None and value != ()}
+    source = given.get("source")
+    if source is not None and not isinstance(source, str):
+        given["source"] = str(source) if isinstance(source, Path) else {"in memory": type(source).__name__}
+    plain: dict[str, Any] = json.loads(json.dumps(given, default=str))
+    return plain
+
+
+def _checked(arguments: dict[str, Any]) -> tuple[list[str], tuple[int, ...]]:
+    """Names of the models and lengths of the lists; ParameterError for what can be told before the work."""
+    names, params = list(dict.fromkeys(arguments["models"])), arguments.get("params", {})
+    if not names:
+        raise ParameterError("run needs at least one model")
+    for name in params:
+        if name not in names:
+            raise ParameterError(f"params are given for {name!r}, which is not among the models: {', '.join(names)}")
+    for option, known in (("split", SPLITS), ("weights", WEIGHTS)):
+        if arguments.get(option) not in (None, *known):
+            raise ParameterError(f"{option} must be one of {', '.join(known)}, got {arguments[option]!r}")
+    lengths = arguments["k"]
+    if not lengths or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in lengths):
+        raise ParameterError(f"k takes whole numbers of at least 1, got {lengths}")
+    return names, tuple(sorted(set(lengths)))
+
+
+def _folder(out: str | Path) -> Path:
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ParameterError(f"cannot write to the folder {folder}: {error.strerror or error}") from None
+    if not os.access(folder, os.W_OK):
+        raise ParameterError(f"cannot write to the folder {folder}: permission denied")
+    return folder
+
+
+def read_source(source: Any, reader: Mapping[str, Any]) -> tuple[Dataset, Account]:
+    """Events of a built-in data set (None: the default one), a file or a table, with the account of reading them."""
+    if source is None or (isinstance(source, str) and source in datasets() and not Path(source).exists()):
+        if any(value is not None and value != () for value in reader.values()):
+            raise ParameterError(f"a built-in data set takes no settings of the reader, got {', '.join(reader)}")
+        data = load(source)
+        return data, Account(len(data), len(data))
+    if isinstance(source, Dataset):
+        return source, Account(len(source), len(source))
+    return read_with_account(source, **reader)
+
+
+def _two(data: Dataset, how: str, test: float, seed: int) -> tuple[Dataset, Dataset]:
+    train, held_out = split_events(data, how, test=test, seed=seed)
+    return train, held_out
+
+
+def _make(name: str, params: Mapping[str, Any], seed: int) -> Recommender:
+    model = model_class(name)()
+    given = {"seed": seed} if "seed" in model.get_params() else {}
+    model = model.clone(**(given | dict(params)))
+    model._check()  # a bad value is refused before the work
+    return model
+
+
+def _weighed(train: Dataset, model: Recommender, weights: str) -> Dataset:
+    """The events as a model should see them."""
+    if model.score_kind == "rating" or (weights == "raw" and train.weight is not None):
+        return train
+    if weights == "log" and train.weight is not None:
+        if train.weight.min() < 0:
+            raise ParameterError("weights='log' needs weights that are not negative; drop the others with min_weight=0")
+        return train.with_columns(weight=np.log2(1 + train.weight))
+    plain = train.with_columns(weight=None)
+    return clean(plain, duplicates="last")[0] if weights == "binary" else plain
+
+
+def _fit_all(
+    models: Sequence[Recommender], train: Dataset, weights: str, left_out: dict[str, str], clock: _Clock, purpose: str
+) -> dict[str, Recommender]:
+    """Fitted clones by name; what does not fit the budget, or fails, goes to `left_out` with the reason."""
+    fitted: dict[str, Recommender] = {}
+    for model in models:
+        events = _weighed(train, model, weights)
+        need, budget = model.estimate_memory(events), memory_budget()
+        if need > budget:
+            left_out[model.name] = (
+                f"needs about {need / 1e9:.2f} GB for {events.n_users:,} users and {events.n_items:,} items, "
+                f"while the budget for a model is {budget / 1e9:.2f} GB (memory, or --memory, raises it)"
+            )
+            continue
+        try:
+            with clock.step(f"fit {model.name} {purpose}") as progress:
+                fitted[model.name] = model.clone().fit(events, progress=progress)
+        except (ModelFitError, MemoryBudgetError) as error:
+            left_out[model.name] = f"failed: {error}"
+    return fitted
+
+
+def _write(
+    folder: Path, model: Recommender, recommended: Recommendations, record: Mapping[str, Any], outcome: Outcome, watch: Watch
+) -> tuple[Path, ...]:
+    """All files of a run; one of an earlier run that would not belong to them goes."""
+    report = folder / "report.html"
+    files = [_write_recommendations(recommended, folder, watch), folder / "metrics.json", folder / "model.npz", folder / "run.json"]
+    model.save(folder / "model.npz")
+    _write_json(folder / "metrics.json", _metrics(outcome))
+    _write_json(folder / "run.json", record)
+    try:
+        page = render(gather(outcome))
+    except MissingExtraError as error:
+        report.unlink(missing_ok=True)
+        watch.say(str(error))
+        return tuple(files)
+    with atomic_path(report) as draft:
+        draft.write_text(page, encoding="utf-8")
+    return (report, *files)
+
+
+def _metrics(outcome: Outcome) -> dict[str, Any]:
+    """What metrics.json holds: no times and no versions, so that equal runs give equal files."""
+    result = outcome.result
+    several = len(result.users) > 1
+    accuracy = f"ndcg@{result.settings['k'][0]}"
+    return {
+        "best": outcome.best,
+        "choice": outcome.verdicts,
+        "left_out": outcome.left_out,
+        "settings": result.settings,
+        "counts": result.counts,
+        "groups": result.groups,
+        "test": result.to_dict(),
+        "intervals": result.intervals(result.measured[outcome.best].per_user) if several else {},
+        "validation": outcome.validation.to_dict(),
+        "comparisons": result.compare(outcome.best, metric=accuracy).to_dict() if several and len(result.models) > 1 else [],
+    }
+
+
+def _write_json(path: Path, content: Any) -> None:
+    with atomic_path(path) as draft:
+        draft.write_text(json.dumps(finite(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def finite(value: Any) -> Any:
+    """The same with None for every number that is not finite: a mean over no users is no number in JSON."""
+    if isinstance(value, Mapping):
+        return {name: finite(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(entry) for entry in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _write_recommendations(recommended: Recommendations, folder: Path, watch: Watch) -> Path:
+    parquet, text = folder / "recommendations.parquet", folder / "recommendations.csv"
+    try:
+        recommended.to_parquet(parquet)
+    except MissingExtraError as error:
+        watch.say(f"{error}; writing {text.name}")
+        recommended.to_csv(text)
+        parquet.unlink(missing_ok=True)
+        return text
+    text.unlink(missing_ok=True)
+    return parquet
+
+
+def _versions(model: Recommender) -> dict[str, str]:
+    found = {"minirec": str(model.provenance_["minirec"]), "python": platform.python_version(), "machine": platform.machine()}
+    for package in ("numpy", "scipy", "numba"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found | {"backend": model.backend_}
+
+
+def _in_force() -> dict[str, Any]:
+    settings = options_in_force()
+    return {"threads": settings["threads"], "memory budget": f"{settings['memory'] / 1e9:.1f} GB"}
+
+
+__all__ = ["DEFAULT_MODELS", "Run", "Watch", "choose", "run"]

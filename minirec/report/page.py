@@ -1,0 +1,190 @@
+"""The page: contents in, one self-contained HTML text out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from ..errors import MissingExtraError
+from .charts import accuracy_against_coverage, group_bars, long_tail
+from .contents import GROUP_NAMES, Candidate, Column, Contents, Example, Figure, ModelRow, Recommended
+
+DASH, MINUS = "\u2013", "\u2212"
+SHOWN_PARTS = 3
+
+
+def render(contents: Contents) -> str:
+    """The report as HTML: no script, no outside resource; light or dark as the reader's system asks.
+
+    Needs Matplotlib and Jinja2: MissingExtraError where one is missing.
+    """
+    try:
+        from jinja2 import Environment, StrictUndefined
+        from markupsafe import Markup
+    except ImportError:
+        raise MissingExtraError("jinja2", "report", "report.html") from None
+    low, high = min(contents.k), max(contents.k)
+    best = next(row for row in contents.models if row.name == contents.best)
+    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
+        files(__package__).joinpath("page.html.jinja").read_text(encoding="utf-8")
+    )
+    labels = (f"NDCG@{low}", f"share of the catalogue in the top {high} of anybody")
+    page: str = template.render(
+        c=contents,
+        k_low=low,
+        k_high=high,
+        lead=_lead(contents, best),
+        tiles=_tiles(contents),
+        periods=any(chunk.period for chunk in contents.chunks),
+        curve=Markup(long_tail(contents.popularity, contents.groups)),
+        curve_caption=_curve_caption(contents.groups),
+        bars=Markup(group_bars(contents.models, f"recall@{high}", contents.best)),
+        bars_caption=f"Recall@{high} for test items of the head, the middle and the tail by interaction mass: the share of a user's test "
+        "items of that group that stand in the user's list. Each panel has its own scale; the thin lines are 95 % intervals.",
+        scatter=Markup(accuracy_against_coverage(contents.models, f"ndcg@{low}", f"coverage@{high}", labels, contents.best)),
+        scatter_caption="Accuracy against coverage: up is more accurate, right is more of the catalogue shown to somebody. "
+        "Hollow: references that do not look at the user.",
+        rows=[_model_row(row, contents) for row in contents.models],
+        candidates=[_candidate(row, contents.best) for row in contents.candidates],
+        differences=[_difference(row, contents) for row in contents.differences],
+        examples_lead=_examples_lead(contents, best),
+        examples=[_example(example) for example in contents.examples],
+        glossary=_glossary(contents),
+    )
+    return page
+
+
+def number(value: float) -> str:
+    """A metric as text: four decimals, five where the fifth matters."""
+    return f"{value:.4f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.5f}"
+
+
+def _interval(figure: Figure, percent: bool = False) -> str:
+    if figure.low is None or figure.high is None:
+        return ""
+    write = _percent if percent else number
+    return f"{write(figure.low)} {DASH} {write(figure.high)}"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %" if value == 0 or value >= 0.001 else f"{100 * value:.2g} %"
+
+
+def _lead(contents: Contents, best: ModelRow) -> str:
+    low, high = min(contents.k), max(contents.k)
+    judged = sum(not row.reference for row in contents.models)
+    text = f"{best.label} is chosen" + (f" out of {judged} models" if judged > 1 else "")
+    accuracy, tail = best.figures.get(f"ndcg@{low}"), best.figures.get(f"tail.recall@{high}")
+    if accuracy is not None:
+        text += f": NDCG@{low} {number(accuracy.value)} on the test events"
+    popular = next((row.figures.get(f"tail.recall@{high}") for row in contents.models if row.name == "popularity"), None)
+    if tail is not None:
+        text += f", and recall@{high} {number(tail.value)} for items of the long tail"
+        if popular is not None and popular is not tail:
+            text += f" (the most popular items: {number(popular.value)})"
+    return text + "."
+
+
+def _tiles(contents: Contents) -> list[tuple[str, str]]:
+    whole = contents.chunks[0]
+    tail = contents.groups["mass"].get("tail")
+    tiles = [(f"{whole.events:,}", "events"), (f"{whole.users:,}", "users"), (f"{whole.items:,}", "items")]
+    if tail is not None:
+        tiles.append((f"{tail['item_share']:.0%}", f"of the items share the last {tail['interaction_share']:.0%} of the interactions"))
+    return tiles
+
+
+def _curve_caption(groups: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    head = groups["count"]["head"]
+    return (
+        "The long tail of the train events. Shaded: head, middle and tail by interaction mass, the first 20 %, the next 60 % and the last "
+        f"20 % of the interactions. Dashed: the head by item count, the 20 % most popular items ({int(head['items']):,} of them, with "
+        f"{head['interaction_share']:.0%} of the interactions); everything to its right is the tail by item count."
+    )
+
+
+def _model_row(row: ModelRow, contents: Contents) -> dict[str, Any]:
+    return {
+        "label": row.label,
+        "best": row.name == contents.best,
+        "reference": row.reference,
+        "seconds": f"{row.seconds:.1f}",
+        "cells": [_cell(row, column, contents.models) for column in contents.columns],
+    }
+
+
+def _cell(row: ModelRow, column: Column, models: list[ModelRow]) -> dict[str, Any]:
+    figure = row.figures.get(column.key)
+    if figure is None:
+        return {"label": column.label, "value": DASH, "interval": "", "top": False}
+    rivals = [other.figures[column.key].value for other in models if column.key in other.figures and not other.reference]
+    top = not row.reference and figure.value == (min(rivals) if column.lower_is_better else max(rivals))
+    value = _percent(figure.value) if column.percent else number(figure.value)
+    return {"label": column.label, "value": value, "interval": _interval(figure, column.percent), "top": top and figure.value > 0}
+
+
+def _candidate(row: Candidate, best: str) -> dict[str, Any]:
+    cells: dict[str, Any] = {"label": row.label, "best": row.name == best, "verdict": row.verdict}
+    for name, figure in (("accuracy", row.accuracy), ("tail", row.tail)):
+        cells[name] = DASH if figure is None else number(figure.value)
+        cells[f"{name}_interval"] = "" if figure is None else _interval(figure)
+    return cells
+
+
+def _difference(row: dict[str, Any], contents: Contents) -> dict[str, str]:
+    label = {model.name: model.label for model in contents.models}
+    return {
+        "other": label[row["b"]],
+        "metric": row["metric"],
+        "value": _signed(row["difference"]),
+        "interval": f"{_signed(row['low'])} {DASH} {_signed(row['high'])}",
+        "p": "< 0.0001" if row["p_holm"] < 1e-4 else f"{row['p_holm']:.4f}",
+    }
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", MINUS)
+
+
+def _examples_lead(contents: Contents, best: ModelRow) -> str:
+    text = (
+        f"Lists of {best.label}, fitted on the train events, for test users with few, a middling number of, and many known items "
+        "(at a quarter, a half and three quarters of their order). Dots: the item's group by interaction mass."
+    )
+    if any(item.hit for example in contents.examples for item in example.items):
+        text += " “In test” marks an item that the user did take later, which the model could not know."
+    if contents.why_no_parts:
+        return f"{text} {contents.why_no_parts}"
+    return text + " Below an item stands what its score is made of, in percent of all parts."
+
+
+def _example(example: Example) -> dict[str, Any]:
+    shown = len(example.history)
+    return {
+        "user": example.user,
+        "history_title": f"The last {shown} of {example.known:,} items known" if shown < example.known else f"All {shown} items known",
+        "history": example.history,
+        "listed": [
+            {"text": item.text, "group": item.group, "hit": item.hit, "because": _because(item)} for item in example.items
+        ],
+    }  # fmt: skip
+
+
+def _because(item: Recommended) -> str:
+    parts = [f"{part.text} ({part.percent:+.0f} %)".replace("-", MINUS) for part in item.parts[:SHOWN_PARTS]]
+    more = len(item.parts) - SHOWN_PARTS
+    return "; ".join(parts) + (f"; {more:,} more" if more > 0 else "")
+
+
+def _glossary(contents: Contents) -> list[tuple[str, str]]:
+    groups = contents.groups
+    by_mass = ", ".join(f"{name} {int(row['items']):,} items" for name in GROUP_NAMES if (row := groups["mass"].get(name)) is not None)
+    by_count = ", ".join(f"{name} {int(row['items']):,} items" for name in GROUP_NAMES if (row := groups["count"].get(name)) is not None)
+    return [
+        ("Head, middle, tail by interaction mass (mass_head, mass_middle, mass_tail)",
+         "Items in descending popularity, an interaction being a distinct pair of user and item of the train events: the head begins "
+         f"within the first 20 % of the interactions, the tail within the last 20 %, the middle is the rest. Here: {by_mass}."),
+        ("Head and tail by item count (head, tail)", f"The 20 % most popular items are the head, all others the tail. Here: {by_count}."),
+        *[(column.label, column.hint) for column in contents.columns],
+    ]  # fmt: skip
