@@ -108,9 +108,9 @@ def _column(column: Any) -> Column:
     elif hasattr(column, "drop_null"):  # Arrow
         missing = np.asarray(column.is_null().to_pylist(), bool)
         dense = column.drop_null()
-        values = _spread(
-            np.asarray((dense.cast(dense.type.value_type) if hasattr(dense.type, "value_type") else dense).to_numpy()), missing
-        )
+        if hasattr(dense.type, "index_type"):  # dictionary-encoded
+            dense = dense.cast(dense.type.value_type)
+        values = _spread(np.asarray(dense.to_numpy()), missing)
     elif hasattr(column, "drop_nulls"):  # polars
         missing = np.asarray(column.is_null().to_list(), bool)
         values = _spread(np.asarray(column.drop_nulls().to_numpy()), missing)

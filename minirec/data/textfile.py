@@ -66,8 +66,8 @@ def damage_is_an_error(path: Path, encoding: str) -> Iterator[None]:
 
 def text_lines(path: Path, encoding: str) -> Iterator[str]:
     """The lines of a text file, with their line ends."""
-    with damage_is_an_error(path, encoding), open_binary(path) as file:
-        yield from io.TextIOWrapper(file, "utf-8-sig" if _is_utf8(encoding) else encoding, newline="")
+    with damage_is_an_error(path, encoding), _open_text(path, encoding) as file:
+        yield from file
 
 
 def sniff(path: Path, *, encoding: str | None, delimiter: str | None, header: bool | None, by_position: bool = False) -> Layout:
@@ -115,17 +115,26 @@ def as_plain_utf8(path: Path, encoding: str = "utf-8", delimiter: str = ",") -> 
     separator = delimiter if len(delimiter) == 1 else SEPARATOR
     with TemporaryDirectory(prefix="minirec-") as folder:
         copy = Path(folder) / "events"
-        with damage_is_an_error(path, encoding), open_binary(path) as source, open(copy, "wb") as target:
+        with damage_is_an_error(path, encoding), open(copy, "wb") as target:
             if as_it_is:
-                shutil.copyfileobj(source, target, _CHUNK)
+                with open_binary(path) as packed_file:
+                    shutil.copyfileobj(packed_file, target, _CHUNK)
             else:
-                text = io.TextIOWrapper(source, "utf-8-sig" if _is_utf8(encoding) else encoding, newline="")
-                while lines := text.readlines(_CHUNK):
-                    chunk = "".join(lines)
-                    if separator != delimiter and separator in chunk:
-                        raise DataError(f"{path}: the file holds the control character 0x1F; use a delimiter of one character")
-                    target.write(chunk.replace(delimiter, separator).encode())
+                with _open_text(path, encoding) as source:
+                    _translate(source, target, path, delimiter, separator)
         yield copy, separator
+
+
+def _translate(source: IO[str], target: IO[bytes], path: Path, delimiter: str, separator: str) -> None:
+    while lines := source.readlines(_CHUNK):
+        chunk = "".join(lines)
+        if separator != delimiter and separator in chunk:
+            raise DataError(f"{path}: the file holds the control character 0x1F; use a delimiter of one character")
+        target.write(chunk.replace(delimiter, separator).encode())
+
+
+def _open_text(path: Path, encoding: str) -> IO[str]:
+    return io.TextIOWrapper(open_binary(path), "utf-8-sig" if _is_utf8(encoding) else encoding, newline="")
 
 
 def _is_utf8(encoding: str) -> bool:
@@ -158,6 +167,9 @@ def _delimiter(lines: list[str], path: Path) -> str:
         usual = max(set(counts), key=counts.count)
         if usual > best_columns and counts.count(usual) >= 0.7 * len(counts):
             best, best_columns = candidate, usual
+    usual_of_suffix = next((mark for suffix, mark in ((".csv", ","), (".tsv", "\t")) if suffix in path.suffixes), "")
+    if not best and usual_of_suffix and usual_of_suffix in lines[0]:
+        return usual_of_suffix  # ragged lines: they will be counted as malformed
     if not best:
         first = lines[0][:80]
         raise DataError(f"{path}: cannot tell what divides the columns (the first line is {first!r}); pass delimiter= or format=")

@@ -1,0 +1,15 @@
+"""Every reader test of a text format runs through both engines."""
+
+from importlib.util import find_spec
+
+import pytest
+
+from minirec.data import readers
+
+
+@pytest.fixture(params=["duckdb", "plain"])
+def engine(request, monkeypatch):
+    if request.param == "duckdb" and find_spec("duckdb") is None:
+        pytest.skip("DuckDB is not installed")
+    monkeypatch.setattr(readers, "has_duckdb", lambda: request.param == "duckdb")
+    return request.param
