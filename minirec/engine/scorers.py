@@ -112,14 +112,25 @@ class ConstantScorer:
 
 
 def row_norms(vectors: Scores) -> Scores:
-    """Euclidean norms of the rows, rounded upwards by more than the error of computing them."""
-    norms: Scores = (np.sqrt((vectors * vectors).sum(axis=1)) * (1 + 1e-5)).astype(np.float32)
+    """Euclidean norms of the rows, rounded upwards by more than the error of computing them; squares may underflow."""
+    squares = (vectors * vectors).sum(axis=1) + vectors.shape[1] * np.finfo(np.float32).tiny
+    norms: Scores = (np.sqrt(squares) * (1 + 1e-5)).astype(np.float32)
     return norms
 
 
 def canonical_dot(left: Scores, right: Scores) -> Scores:
-    """Row by row dot products, (n, d) x (n, d) -> (n,): float64 sums in an order that depends on d alone, then float32."""
-    scores: Scores = np.multiply(left, right, dtype=np.float64).sum(axis=-1).astype(np.float32)
+    """Row by row dot products, (n, d) x (n, d) -> (n,): exact products in float64, summed by halves, then rounded to float32.
+
+    By halves: the second half is added to the first until one number is left. This order depends on d alone, and NumPy and
+    compiled code both follow it at full speed: their scores are equal to the last bit.
+    """
+    products = np.multiply(left, right, dtype=np.float64)
+    d = products.shape[-1]
+    while d > 1:
+        half = (d + 1) // 2
+        products[..., : d - half] += products[..., half:d]
+        d = half
+    scores: Scores = products[..., 0].astype(np.float32)
     return scores
 
 

@@ -128,8 +128,9 @@ def _vector_tile(scorer: VectorScorer, k: int, backend: str, filters: Filters, p
     denied = np.zeros(0, np.int64) if filters.deny is None else order.position[filters.deny]
     norms = row_norms(scorer.users)
     # twice the error bound of a float32 dot product, gamma_d |u| max|v| with gamma_d = d eps (Higham 2002, section 3.1), and of the
-    # rounding of the canonical score
-    slack: Scores = ((d + 2) * 2.0 * np.finfo(np.float32).eps * (order.norms[0] if n else 0.0) * norms).astype(np.float32)
+    # rounding of the canonical score; the last term covers products that underflow
+    longest, numbers = order.norms[0] if n else np.float32(0), np.finfo(np.float32)
+    slack: Scores = ((d + 2) * 2.0 * numbers.eps * longest * norms + d * numbers.tiny).astype(np.float32)
 
     def cells(matrix: CSR, start: int, stop: int, blocks: int) -> _Cells:
         return _Cells(_entries(matrix, start, stop, order.position), blocks, filters.only is not None)

@@ -18,6 +18,7 @@ def merge_topk(scores: Any, rows: Any, who: Any, users: Any, vectors: Any, slack
     """
     m, k = scores.shape[1], items.shape[1]
     d = users.shape[1]
+    terms = np.empty(d, np.float64)
     size = max(1, min(32, m // (4 * k)))
     heap = np.empty(k, np.float32)
     keys = np.empty((m + size - 1) // size, np.int32)
@@ -41,7 +42,7 @@ def merge_topk(scores: Any, rows: Any, who: Any, users: Any, vectors: Any, slack
             for c in range(chunk * size, min((chunk + 1) * size, m)):
                 if row[c] < bar or row[c] == -np.inf:
                     continue
-                value = np.float32(_dot(users[p], vectors[c])) if d > 0 else row[c]
+                value = np.float32(_dot(users[p], vectors[c], terms)) if d > 0 else row[c]
                 if counts[p] < k:
                     counts[p] += 1
                 elif value < values[p, k - 1] or (value == values[p, k - 1] and rows[c] > items[p, k - 1]):
@@ -54,12 +55,17 @@ def merge_topk(scores: Any, rows: Any, who: Any, users: Any, vectors: Any, slack
 
 
 @jit
-def _dot(left: Any, right: Any) -> Any:
-    """The canonical dot product of two float32 vectors, in float64."""
-    total = 0.0
-    for f in range(left.shape[0]):
-        total += np.float64(left[f]) * np.float64(right[f])
-    return total
+def _dot(left: Any, right: Any, terms: Any) -> Any:
+    """The canonical dot product of two float32 vectors, see `canonical_dot`; `terms` is room for as many float64 numbers."""
+    d = len(left)
+    for f in range(d):
+        terms[f] = np.float64(left[f]) * np.float64(right[f])
+    while d > 1:
+        half = (d + 1) // 2
+        for f in range(d - half):
+            terms[f] += terms[half + f]
+        d = half
+    return terms[0]
 
 
 @jit
