@@ -11,8 +11,9 @@ import numpy as np
 from ..errors import DataError, MissingExtraError, ParameterError
 from .dataset import Dataset, align_features
 from .download import ARCHIVES, downloaded
-from .duck import Column, parquet_columns
+from .duck import Column
 from .ids import IdIndex, factorize
+from .parquet import parquet_columns
 from .readers import read
 from .synthetic import synthetic
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, MissingExtraError
+from ..errors import MissingExtraError
 from ..options import thread_count
 
 Column = NDArray[Any]
@@ -41,37 +38,6 @@ def connect() -> Any:
 def quoted(name: str) -> str:
     """A name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def parquet_columns(path: str | Path, columns: Sequence[str]) -> dict[str, Column]:
-    """Columns of a Parquet file in file order: DuckDB, else pyarrow. A nullable column comes as a masked array."""
-    if has_duckdb():
-        connection = connect()
-        try:
-            selected = ", ".join(quoted(name) for name in columns)
-            fetched: dict[str, Column] = connection.execute(f"SELECT {selected} FROM read_parquet(?)", [str(path)]).fetchnumpy()
-            return fetched
-        except duckdb_error() as error:
-            raise DataError(f"{path}: {error}") from None
-        finally:
-            connection.close()
-    try:
-        from pyarrow import parquet
-    except ImportError:
-        raise MissingExtraError("duckdb", "io", "reading Parquet") from None
-    table = parquet.read_table(path, columns=list(columns))
-    return {name: masked(table.column(name)) for name in columns}
-
-
-def masked(column: Any) -> Column:
-    """An Arrow column as a NumPy array; missing entries are masked."""
-    missing = column.is_null().to_numpy(zero_copy_only=False) if hasattr(column.is_null(), "to_numpy") else np.asarray(column.is_null())
-    if not missing.any():
-        return np.asarray(column.to_numpy())
-    values = column.to_pylist()
-    kind = object if any(isinstance(v, str) for v in values) else None
-    filler = next(v for v in [*values, 0] if v is not None)
-    return np.ma.masked_array(np.array([filler if v is None else v for v in values], dtype=kind), missing)
 
 
 def duckdb_error() -> type[Exception]:

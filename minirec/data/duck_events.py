@@ -152,20 +152,8 @@ def _coded(connection: Any, column: str) -> Ids:
     return Ids(index, np.append(row_of_code, -1)[np.asarray(codes)].astype(np.int32))
 
 
-def parquet_names(path: Path) -> list[tuple[str, str]]:
-    """Names and DuckDB types of the columns of a Parquet file."""
-    connection = connect()
-    try:
-        described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
-    except duckdb_error() as error:
-        raise DataError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
-    finally:
-        connection.close()
-    return [(str(row[0]), str(row[1])) for row in described]
-
-
 def read_parquet_duckdb(path: Path, columns: list[tuple[str, str]], roles: dict[str, int], text: dict[str, int]) -> RawEvents:
-    """The picked columns of a Parquet file; `columns` as `parquet_names` gives them."""
+    """The picked columns of a Parquet file; `columns` as `parquet_schema` gives them."""
     whole = {role: columns[at][1] in _INTEGERS for role, at in roles.items() if role in ("user", "item", "kind")}
     select = []
     for role, at in roles.items():

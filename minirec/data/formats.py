@@ -85,7 +85,7 @@ def read_lists(path: Path, account: Account, *, encoding: str, ordered: bool) ->
 def npz_arrays(path: Path) -> dict[str, Any]:
     """The one-dimensional arrays of an npz file by name; nothing is unpickled."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,9 @@ import numpy as np
 from ..errors import DataError
 from .account import Account
 from .dataset import Dataset
-from .duck import parquet_columns
-from .duck_events import parquet_names
 from .formats import npz_arrays
 from .ids import IdIndex
+from .parquet import parquet_columns, parquet_schema
 from .raw import WHOLE
 from .roles import GUESSES, Pick, plain, position
 from .tables import column_names, table_columns
@@ -95,7 +95,7 @@ def _columns(
         return names, table_columns(source, names)
     path = Path(source)
     if path.suffix in (".parquet", ".pq"):
-        names = [name for name, _ in parquet_names(path)]
+        names = [name for name, _ in parquet_schema(path)]
         fetched = parquet_columns(path, names)
         return names, [fetched[name].tolist() for name in names]
     if path.suffix == ".npz":
@@ -120,4 +120,7 @@ def _text_columns(path: Path, delimiter: str | None, encoding: str | None, heade
 
 
 def _rows(layout: Any) -> list[list[str]]:
-    return list(split_lines(text_lines(layout.path, layout.encoding), layout.delimiter, layout.quote))
+    try:
+        return list(split_lines(text_lines(layout.path, layout.encoding), layout.delimiter, layout.quote))
+    except csv.Error as error:
+        raise DataError(f"{layout.path}: malformed ({error})") from None

@@ -7,19 +7,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, DataWarning, MissingExtraError, ParameterError
+from ..errors import DataError, DataWarning, ParameterError
 from .account import Account
 from .assemble import assemble
 from .csv_plain import jsonl_keys, read_csv_plain, read_jsonl_plain
 from .dataset import Dataset
 from .duck import has_duckdb
-from .duck_events import parquet_names, read_csv_duckdb, read_jsonl_duckdb, read_parquet_duckdb
+from .duck_events import read_csv_duckdb, read_jsonl_duckdb, read_parquet_duckdb
 from .formats import movielens, npz_arrays, read_lists
 from .itemfile import with_items
+from .parquet import parquet_columns, parquet_schema
 from .raw import RawEvents
 from .roles import Pick, position, refuse_wide, resolve
 from .tables import column_names, from_columns, query_columns, query_sqlite, read_table
-from .textfile import open_binary, sniff
+from .textfile import sniff
 
 FORMATS = ("csv", "jsonl", "parquet", "npz", "sqlite", "movielens", "adjacency", "sequences")
 _BY_SUFFIX = {
@@ -152,20 +153,13 @@ def _read_file(
         arrays = npz_arrays(path)
         roles, text = _resolved(list(arrays), picks, texts, where, account)
         return read_table(arrays, roles, text, where)
-    open_binary(path).close()  # a missing file is said here
+    columns = parquet_schema(path)
+    roles, text = _resolved([column for column, _ in columns], picks, texts, where, account)
     if has_duckdb():
-        columns = parquet_names(path)
-        roles, text = _resolved([column for column, _ in columns], picks, texts, where, account)
         return read_parquet_duckdb(path, columns, roles, text)
-    try:
-        from pyarrow import parquet
-    except ImportError:
-        raise MissingExtraError("duckdb", "io", "reading Parquet") from None
-    names = parquet.read_schema(path).names
-    roles, text = _resolved(names, picks, texts, where, account)
-    table = parquet.read_table(path, columns=[names[at] for at in {*roles.values(), *text.values()}])
-    moved = {at: list(table.column_names).index(names[at]) for at in {*roles.values(), *text.values()}}
-    return read_table(table, {r: moved[at] for r, at in roles.items()}, {t: moved[at] for t, at in text.items()}, where)
+    table = parquet_columns(path, [columns[at][0] for at in sorted({*roles.values(), *text.values()})])
+    place = {at: list(table).index(columns[at][0]) for at in {*roles.values(), *text.values()}}
+    return read_table(table, {role: place[at] for role, at in roles.items()}, {label: place[at] for label, at in text.items()}, where)
 
 
 def _read_csv(

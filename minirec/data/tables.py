@@ -42,16 +42,16 @@ def column_names(source: Any) -> list[str] | None:
 
 def read_table(source: Any, roles: dict[str, int], text: dict[str, int], where: str) -> RawEvents:
     """The picked columns of a table as `column_names` knows it."""
-    columns = {role: _column(_taken(source, at)) for role, at in roles.items()}
+    columns = {role: column_of(_taken(source, at)) for role, at in roles.items()}
     lengths = {role: len(values) for role, (values, _) in columns.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"{where}: columns differ in length: {lengths}")
-    return from_columns(columns, {name: _column(_taken(source, at)) for name, at in text.items()}, where)
+    return from_columns(columns, {name: column_of(_taken(source, at)) for name, at in text.items()}, where)
 
 
 def table_columns(source: Any, names: list[str]) -> list[Sequence[Any]]:
     """All columns of a table as lists; None where an entry is missing."""
-    columns = [_column(_taken(source, at)) for at in range(len(names))]
+    columns = [column_of(_taken(source, at)) for at in range(len(names))]
     return [
         [None if gap else value for value, gap in zip(list(values), [False] * len(values) if missing is None else missing, strict=True)]
         for values, missing in columns
@@ -98,7 +98,7 @@ def _as_strings(column: Column) -> Column:
     return [None if gap or value is None or value != value else str(value) for value, gap in zip(list(values), gaps, strict=True)], None
 
 
-def _column(column: Any) -> Column:
+def column_of(column: Any) -> Column:
     """A column as a NumPy array and what is missing in it. Categories and nullable types are taken apart; NaN counts as missing."""
     if isinstance(column, (list, tuple)):
         return list(column), None
@@ -158,6 +158,7 @@ def query_sqlite(path: Path, query: str) -> tuple[list[str], list[list[Any]]]:
         raise DataError(f"{path}: there is no such file")
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("PRAGMA schema_version")  # a file of another kind is noticed by the first read only
             return query_columns(connection, query, str(path))
     except sqlite3.Error as error:
         raise DataError(f"{path}: {error}") from None

@@ -86,7 +86,7 @@ def sniff(path: Path, *, encoding: str | None, delimiter: str | None, header: bo
     lines = [line.rstrip("\r") for line in lines[blank : blank + 200] if line.strip()]
     delimiter = delimiter or _delimiter(lines, path)
     quote = "" if len(delimiter) > 1 or ".dat" in path.suffixes else '"'
-    rows = list(split_lines(lines, delimiter, quote))
+    rows = [_fields(line, delimiter, quote) for line in lines]
     refuse_wide(len(rows[0]), str(path))
     if header is None:
         header = _is_header(rows, by_position)
@@ -163,7 +163,7 @@ def _delimiter(lines: list[str], path: Path) -> str:
         return "::"
     best, best_columns = "", 1
     for candidate in "\t,;| ":
-        counts = [len(row) for row in split_lines(lines, candidate, "" if ".dat" in path.suffixes else '"')]
+        counts = [len(_fields(line, candidate, "" if ".dat" in path.suffixes else '"')) for line in lines]
         usual = max(set(counts), key=counts.count)
         if usual > best_columns and counts.count(usual) >= 0.7 * len(counts):
             best, best_columns = candidate, usual
@@ -174,6 +174,16 @@ def _delimiter(lines: list[str], path: Path) -> str:
         first = lines[0][:80]
         raise DataError(f"{path}: cannot tell what divides the columns (the first line is {first!r}); pass delimiter= or format=")
     return best
+
+
+def _fields(line: str, delimiter: str, quote: str) -> list[str]:
+    """The fields of one line; what the csv module cannot take apart is split without regard to quotes."""
+    if quote and quote in line:
+        try:
+            return next(csv.reader([line], delimiter=delimiter, quotechar=quote), [""])
+        except csv.Error:
+            pass
+    return line.split(delimiter)
 
 
 def _is_header(rows: list[list[str]], by_position: bool) -> bool:

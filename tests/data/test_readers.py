@@ -409,10 +409,10 @@ def test_parquet_ids_of_a_wrong_type(tmp_path, engine, column):
 def test_parquet_without_any_reader(tmp_path, monkeypatch):
     import sys
 
-    from minirec.data import readers
+    from minirec.data import parquet
 
     path = write(tmp_path, "a.parquet", b"PAR1")
-    monkeypatch.setattr(readers, "has_duckdb", lambda: False)
+    monkeypatch.setattr(parquet, "has_duckdb", lambda: False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"minirec\[io\]"):
         read(path)
