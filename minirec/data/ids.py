@@ -100,7 +100,7 @@ class IdIndex:
         if isinstance(value, str):
             if self._lookup is not None:
                 return self._lookup.get(value, -1)
-            key = value.encode("utf-8", "surrogatepass")
+            key = value.encode("utf-8", "surrogatepass")  # one with lone surrogates is asked for, but never found
             n_strings = len(self.offsets) - 1
             position = bisect_left(range(n_strings), key, key=self._bytes)
             return len(self.ints) + position if position < n_strings and self._bytes(position) == key else -1
@@ -111,6 +111,7 @@ class IdIndex:
 
     def row(self, value: Any, what: str = "id") -> int:
         """The row of one id; an unknown id raises UnknownIdError."""
+        value = checked_id(value, what)
         row = self._find(value)
         if row < 0:
             raise UnknownIdError(f"unknown {what} {value!r}: it is not among the {len(self)} that are known{self._hint(value)}")
@@ -118,7 +119,9 @@ class IdIndex:
 
     def _hint(self, value: Any) -> str:
         """The commonest mistake: 42 for "42" or the other way round."""
-        twin: Any = str(value) if not isinstance(value, str) else int(value) if value.lstrip("-").isdecimal() and len(value) < 19 else None
+        twin: Any = (
+            str(value) if not isinstance(value, str) else int(value) if value.removeprefix("-").isdecimal() and len(value) < 19 else None
+        )
         return f" (but {twin!r} is: mind the type)" if twin is not None and self._find(twin) >= 0 else ""
 
     def rows(self, values: Any) -> Rows:
@@ -134,7 +137,7 @@ class IdIndex:
         values = list(values)
         if len(values) > 64 and self._lookup is None and len(self.offsets) > 1:
             first = len(self.ints)
-            self._lookup = {self._bytes(r).decode("utf-8", "surrogatepass"): first + r for r in range(len(self.offsets) - 1)}
+            self._lookup = {self._bytes(r).decode(): first + r for r in range(len(self.offsets) - 1)}
         return np.fromiter((self._find(value) for value in values), np.int32, len(values))
 
     def ids(self, rows: Any) -> list[Id]:
@@ -186,7 +189,10 @@ def factorize(values: Any, what: str = "id") -> tuple[IdIndex, Rows]:
     clean = values if all(type(v) is str for v in values) else [v if type(v) is str else checked_id(v, what) for v in values]
     seen = np.fromiter((codes.setdefault(v, len(codes)) for v in clean), np.int64, len(clean))
     numbers = sorted(v for v in codes if isinstance(v, int))
-    strings = sorted((v.encode("utf-8", "surrogatepass"), v) for v in codes if isinstance(v, str))
+    try:
+        strings = sorted((v.encode(), v) for v in codes if isinstance(v, str))
+    except UnicodeEncodeError as error:
+        raise DataError(f"{what} {error.object!r} holds half of a surrogate pair, which is no text: decode it properly first") from None
     renumber = np.zeros(len(codes), np.int32)
     for row, value in enumerate([*numbers, *(v for _, v in strings)]):
         renumber[codes[value]] = row

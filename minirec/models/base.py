@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeAlias
 import numpy as np
 
 from ..data.dataset import Dataset
-from ..data.ids import Id, IdIndex, Rows
+from ..data.ids import Id, IdIndex, Rows, checked_id
 from ..engine.backend import one_blas_thread, resolve
 from ..engine.scorers import Scorer, Scores
 from ..engine.sparse import CSR
@@ -26,7 +26,7 @@ from ..errors import (
 from ..options import memory_budget
 from .checks import choice, whole
 from .recommendations import Recommendations
-from .request import Filter, Profiles, merge, parse_filter, parse_histories, relabel
+from .request import Filter, Profiles, id_column, merge, parse_filter, parse_histories, relabel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -255,6 +255,7 @@ class Recommender(ABC):
         self._fitted()
         whole("k", k)
         choice("unknown", unknown, ("raise", "ignore"))
+        choice("exclude_seen", exclude_seen, (True, False))
         if context is not None:
             raise NotSupportedError(f"{type(self).__name__} does not use a context")
         ignored: list[Id] = []
@@ -278,8 +279,9 @@ class Recommender(ABC):
         ranked = rank(self._scorer(profiles), k, backend=self.backend_, filters=filters)
         if cold and fallback is not None:
             served = fallback.recommend(
-                history=[[]] * len(cold), k=k, candidates=relabel(candidates, labels, cold), deny=relabel(deny, labels, cold)
-            )
+                history=[[]] * len(cold), k=k, unknown=unknown,
+                candidates=relabel(candidates, labels, cold), deny=relabel(deny, labels, cold),
+            )  # fmt: skip
             ranked = merge(ranked, served, cold, len(labels))
         return Recommendations(labels, ranked.indptr, ranked.items, ranked.scores, self.items_, ignored)
 
@@ -290,8 +292,9 @@ class Recommender(ABC):
         if isinstance(users, (str, int, np.integer)):
             users = [users]
         self._need_users("recommending to known users", True)
-        labels = users.tolist() if isinstance(users, np.ndarray) else list(users)
-        rows = self.users_.rows(labels)
+        users = id_column(users, "users")
+        rows = self.users_.rows(users)
+        labels: list[Id] = users.tolist() if isinstance(users, np.ndarray) else [checked_id(user, "user id") for user in users]
         missing = np.flatnonzero(rows < 0).tolist()
         if missing and fallback is not None:
             self._check_fallback(fallback)
@@ -340,6 +343,7 @@ class Recommender(ABC):
     def score(self, users: Sequence[Id], items: Sequence[Id]) -> Scores:
         """Scores of (user, item) pairs, float32 (n,); `score_kind` says what they are. Unknown ids raise."""
         self._fitted()
+        users, items = id_column(users, "users"), id_column(items, "items")
         if len(users) != len(items):
             raise ParameterError(f"score takes pairs: {len(users)} users and {len(items)} items differ in number")
         self._need_users("score", True)
@@ -349,6 +353,7 @@ class Recommender(ABC):
 
     @staticmethod
     def _all_known(index: IdIndex, ids: Any, what: str) -> Rows:
+        ids = id_column(ids, f"{what}s")
         rows = index.rows(ids)
         for at in np.flatnonzero(rows < 0)[:1].tolist():
             index.row(ids[at], what)

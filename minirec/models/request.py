@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.ids import Id, IdIndex, Rows
+from ..data.ids import Id, IdIndex, Rows, checked_id
 from ..engine.sparse import CSR
 from ..engine.topk import Ranked
 from ..errors import ParameterError
@@ -30,21 +30,33 @@ class Profiles(NamedTuple):
         return self.history.shape[0]
 
 
+def id_column(values: Any, what: str) -> Any:
+    """Ids of a request, an array of whole numbers or a list; lists, arrays, series, columns, sets and iterators will do."""
+    if hasattr(values, "__array__"):
+        array = np.asarray(values)
+        if array.ndim == 1:
+            return array if array.dtype.kind in "iu" else array.tolist()
+    elif hasattr(values, "__iter__") and not isinstance(values, (str, bytes)):
+        return list(values)
+    raise ParameterError(f"{what} must be a list of ids, got {values!r}")
+
+
 def parse_histories(items: IdIndex, history: Any, weights: Any, unknown: str, ignored: list[Id]) -> CSR:
     """Lists of item ids (and weights alike) as CSR (profiles, items); unknown ids raise, or are added to `ignored`."""
-    if isinstance(history, (str, bytes)) or any(isinstance(h, (str, bytes)) or not hasattr(h, "__iter__") for h in history):
+    outer = [history] if weights is None else [history, weights]
+    if any(isinstance(part, (str, bytes, Mapping)) or not hasattr(part, "__iter__") for part in outer):
         raise ParameterError("history is a list of histories, one list of item ids for each new user: history=[[id, id], [id]]")
-    lists = [list(h) for h in history]
-    values = [[1.0] * len(h) for h in lists] if weights is None else [list(w) for w in weights]
+    lists = [list(id_column(h, "each history in history=[[id, id], [id]]")) for h in history]
+    values = [[1.0] * len(h) for h in lists] if weights is None else [w if hasattr(w, "__len__") else [w] for w in weights]
     if [len(h) for h in lists] != [len(w) for w in values]:
         raise ParameterError("weights must have the shape of history: one number for each item of each list")
     try:
         weight = np.array([w for ws in values for w in ws], np.float64)
     except (TypeError, ValueError):
         raise ParameterError("the weights of a history must be numbers") from None
-    if not np.isfinite(weight).all():
+    if not (np.abs(weight) < np.finfo(np.float32).max).all():
         raise ParameterError("the weights of a history must be finite numbers")
-    owner = np.repeat(np.arange(len(lists)), [len(h) for h in lists])
+    owner = np.repeat(np.arange(len(lists)), np.array([len(h) for h in lists], np.int64))
     rows = _rows(items, [item for h in lists for item in h], "item", unknown, ignored)
     known = rows >= 0
     return CSR.from_pairs(owner[known], rows[known], weight[known], (len(lists), len(items)))
@@ -56,8 +68,6 @@ def parse_filter(
     """A filter as ascending item rows for all profiles, or as CSR (profiles, items) where it differs between users."""
     if given is None:
         return None, None
-    if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
-        raise ParameterError(f"{what}s must be a list of item ids or a dictionary {{user: items}}, got {given!r}")
     if not isinstance(given, Mapping):
         rows = _rows(items, given, what, unknown, ignored)
         return np.unique(rows[rows >= 0]).astype(np.int32), None
@@ -70,12 +80,12 @@ def parse_filter(
 
 def _rows(index: IdIndex, ids: Any, what: str, unknown: str, ignored: list[Id]) -> Rows:
     """Rows of ids, -1 for those unknown, which raise or are added to `ignored`."""
-    ids = ids if isinstance(ids, np.ndarray) else list(ids)
+    ids = id_column(ids, f"{what}s")
     rows = index.rows(ids)
     for at in np.flatnonzero(rows < 0).tolist():
         if unknown == "raise":
             index.row(ids[at], what)
-        ignored.append(ids[at])
+        ignored.append(checked_id(ids[at]))
     return rows
 
 
