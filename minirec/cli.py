@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BAD_INPUT = (ParameterError, DataError, UnknownIdError, ModelFileError, NotSupportedError)
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 READER = ("user", "item", "time", "weight", "kind", "format", "delimiter", "encoding", "header", "query", "item_text", "items", "items_id",
-          "items_text", "kind_weights")  # fmt: skip
+          "items_text", "kind_weights", "name")  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

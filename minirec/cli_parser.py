@@ -131,6 +131,7 @@ def _reader_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--items", metavar="FILE", help="a file with one row an item")
     group.add_argument("--items-id", type=_column, metavar="COLUMN", help="its column of item ids")
     group.add_argument("--items-text", type=_columns, metavar="A,B", help="its columns to keep, the name of the item first")
+    group.add_argument("--name", metavar="TEXT", help="what to call the data (default: the name of the file)")
     group.add_argument("--kind-weights", type=_weights, metavar="KIND=N,KIND=N", help="weight of each kind of event")
 
 

@@ -70,12 +70,14 @@ def long_tail(popularity: NDArray[np.int64], groups: Mapping[str, Mapping[str, M
             heights = popularity[np.concatenate(([start], inside - 1, [stop - 1]))]
             axes.fill_between(steps, 0.7, heights, color=_PAINT[group], alpha=0.28, linewidth=0)
             axes.plot(steps, heights, color=_PAINT[group], linewidth=2)
-            if np.log10(right / left) > 0.16 * np.log10(n + 1):
-                text = f"{group}\n{_count(int(row['items']))} items\n{row['interaction_share']:.0%}"
-                axes.text(np.sqrt(left * right), top * 0.9, text, ha="center", va="top", fontsize=8.5, linespacing=1.35)
+            text = f"{group}\n{int(row['items']):,} items\n{whole_percent(row['interaction_share'])}"
+            narrow = np.log10(right / left) < 0.2 * np.log10(n + 1)  # then the text stands at the outer edge of the drawing
+            side = "center" if not narrow or group == "middle" else "left" if group == "head" else "right"
+            at = {"center": np.sqrt(left * right), "left": 0.8, "right": n * 1.1 + 1}[side]
+            axes.text(at, top * 0.9, text, ha=side, va="top", fontsize=8.5, linespacing=1.35)
             start = stop
         head = int(groups["count"]["head"]["items"])
-        axes.axvline(head + 0.5, color=_PAINT["muted"], linewidth=1, linestyle=(0, (3, 3)))
+        axes.axvline(head + 0.5, ymax=0.8, color=_PAINT["muted"], linewidth=1, linestyle=(0, (3, 3)))
         axes.set_xlim(0.8, n * 1.1 + 1)
         axes.set_ylim(0.7, top)
         axes.set_xlabel("items, most popular first")
@@ -126,7 +128,7 @@ def accuracy_against_coverage(models: Sequence[ModelRow], accuracy: str, coverag
                 axes.plot([x, x], [y.low, y.high], color=colour, linewidth=1.2)
             axes.plot(
                 [x], [y.value], "o", markersize=8 if row.name == best else 6.5, color=_PAINT["paper"] if row.reference else colour,
-                markeredgecolor=colour, markeredgewidth=1.5,
+                markeredgecolor=colour, markeredgewidth=1.5, clip_on=False,
             )  # fmt: skip
         axes.set_xlim(0, min(1.15 * max(x for x, _ in points) + 0.01, 1.04))
         axes.set_ylim(0, 1.12 * max(y.high or y.value for _, y in points) or 1.0)
@@ -225,13 +227,14 @@ def _plain_log(*axis: Any) -> None:
 
     for one in axis:
         one.set_major_locator(LogLocator(numticks=9))
-        one.set_major_formatter(FuncFormatter(lambda value, _: _count(int(value)) if value >= 1 else ""))
+        one.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else ""))
         one.set_minor_formatter(NullFormatter())
 
 
-def _count(n: int) -> str:
-    return f"{n:,}"
+def whole_percent(share: float) -> str:
+    """A share as a whole percentage."""
+    return f"{100 * share:.0f} %"
 
 
 def _short(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.0095 or value == 0 else f"{value:.4f}"
+    return "0" if value == 0 else f"{value:.3f}" if value >= 0.0095 else f"{value:.4f}"

@@ -16,6 +16,7 @@ from ..data.popularity import GROUPS, Groups, popularity_groups
 from ..errors import NotSupportedError
 from ..evaluation.result import Result
 from ..models import Recommender, model_class
+from .charts import whole_percent
 from .contents import Candidate, Chunk, Column, Contents, Example, Figure, ModelRow, Part, Recommended
 
 REFERENCES = ("popularity", "random")  # models that do not look at the user
@@ -83,7 +84,7 @@ def gather(outcome: Outcome) -> Contents:
         rule=RULE.format(low=ks[0], high=ks[-1]),
         facts=_facts(outcome.data, arguments.get("source")),
         account=outcome.account.to_dict(),
-        split=SPLIT_TEXT[outcome.how].format(share=f"{arguments['test']:.0%}"),
+        split=SPLIT_TEXT[outcome.how].format(share=whole_percent(arguments["test"])),
         chunks=[Chunk(label, len(part), *_present(part), period(part)) for label, part in {"All": outcome.data, **outcome.parts}.items()],
         popularity=np.sort(groups.popularity)[::-1],
         groups=groups.describe(),
@@ -200,10 +201,13 @@ def _facts(data: Dataset, source: Any) -> list[tuple[str, str]]:
     facts = [
         ("Source", _source(source)),
         ("Events", f"{len(data):,}"),
-        ("Distinct pairs of user and item", f"{data.matrix.nnz:,} ({data.matrix.nnz / data.n_users / data.n_items:.2%} of all possible)"),
+        (
+            "Distinct pairs of user and item",
+            f"{data.matrix.nnz:,} ({100 * data.matrix.nnz / data.n_users / data.n_items:.2g} % of all possible)",
+        ),
         ("Items a user", f"median {np.median(by_user):,.0f}, at most {by_user.max():,}"),
         ("Users an item", f"median {np.median(by_item):,.0f}, at most {by_item.max():,}"),
-        ("Items with a single user", f"{int((by_item == 1).sum()):,} ({(by_item == 1).mean():.0%})"),
+        ("Items with a single user", f"{int((by_item == 1).sum()):,} ({whole_percent((by_item == 1).mean())} of all)"),
     ]
     if data.timestamp is not None:
         facts.append(("From, to", period(data)))
@@ -257,9 +261,7 @@ def _parts(model: Recommender, user: Id, item: Id, train: Dataset) -> list[Part]
     parts = model.explain(user, item).parts
     total = sum(abs(part.value) for part in parts) or 1.0
     return [
-        Part(_text(train, part.name) if part.source == "history" else str(part.name), 100 * part.value / total)
-        for part in parts
-        if part.value
+        Part(_text(train, part.name) if part.source == "history" else part.source, 100 * part.value / total) for part in parts if part.value
     ]
 
 

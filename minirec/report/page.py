@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
 from ..errors import MissingExtraError
-from .charts import accuracy_against_coverage, group_bars, long_tail
+from .charts import accuracy_against_coverage, group_bars, long_tail, whole_percent
 from .contents import GROUP_NAMES, Candidate, Column, Contents, Example, Figure, ModelRow, Recommended
 
 DASH, MINUS = "\u2013", "\u2212"
@@ -52,7 +53,7 @@ def render(contents: Contents) -> str:
         examples=[_example(example) for example in contents.examples],
         glossary=_glossary(contents),
     )
-    return page
+    return re.sub(r"(?<=\d) %", "\u00a0%", page)  # a number and its sign stay on one line
 
 
 def number(value: float) -> str:
@@ -91,7 +92,12 @@ def _tiles(contents: Contents) -> list[tuple[str, str]]:
     tail = contents.groups["mass"].get("tail")
     tiles = [(f"{whole.events:,}", "events"), (f"{whole.users:,}", "users"), (f"{whole.items:,}", "items")]
     if tail is not None:
-        tiles.append((f"{tail['item_share']:.0%}", f"of the items share the last {tail['interaction_share']:.0%} of the interactions"))
+        tiles.append(
+            (
+                whole_percent(tail["item_share"]),
+                f"of the items share the last {whole_percent(tail['interaction_share'])} of the interactions",
+            )
+        )
     return tiles
 
 
@@ -100,7 +106,7 @@ def _curve_caption(groups: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str
     return (
         "The long tail of the train events. Shaded: head, middle and tail by interaction mass, the first 20 %, the next 60 % and the last "
         f"20 % of the interactions. Dashed: the head by item count, the 20 % most popular items ({int(head['items']):,} of them, with "
-        f"{head['interaction_share']:.0%} of the interactions); everything to its right is the tail by item count."
+        f"{whole_percent(head['interaction_share'])} of the interactions); everything to its right is the tail by item count."
     )
 
 
