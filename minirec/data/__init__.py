@@ -4,7 +4,7 @@ from .account import Account
 from .builtin import datasets, load
 from .cleaning import clean
 from .dataset import Dataset
-from .download import download, licence
+from .fetch import download, licence
 from .ids import IdIndex
 from .popularity import Groups, popularity_groups
 from .readers import read, read_with_account

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import DataError, MissingExtraError, ParameterError
 from .dataset import Dataset, align_features
-from .download import ARCHIVES, downloaded
 from .duck import Column
+from .fetch import ARCHIVES, downloaded
 from .ids import IdIndex, factorize
 from .parquet import parquet_columns
 from .readers import read

@@ -57,7 +57,7 @@ def write_parquet(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> Non
     except ImportError:
         raise MissingExtraError("duckdb", "io", "writing Parquet") from None
     with atomic_path(path) as draft:
-        parquet.write_table(pyarrow.table({name: pyarrow.array(values.tolist()) for name, values in arrays.items()}), draft)
+        parquet.write_table(pyarrow.table({name: pyarrow.array(values) for name, values in arrays.items()}), draft)
 
 
 def _write_parquet_duckdb(path: str | Path, arrays: dict[str, Any]) -> None:
