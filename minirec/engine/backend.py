@@ -39,6 +39,7 @@ KERNELS: dict[str, Twin] = {
     "weighted_rows_dense": Twin("linear", "allclose", 1e-5),
     "weighted_rows_sparse": Twin("linear", "allclose", 1e-5),
     "matmul_topk": Twin("spgemm", "exact"),
+    "slim_columns": Twin("slim", "same optimum", 1e-5),
     "bpr_entries": Twin("sgd", "allclose", 1e-5),
     "warp_entries": Twin("sgd", "allclose", 1e-5),
     "logistic_entries": Twin("sgd", "allclose", 1e-5),

@@ -65,6 +65,20 @@ class Subject:
 SUBJECTS: dict[str, Subject] = {
     "popularity": Subject(MODELS["popularity"], recall=0.0, others={"half_life": 100.0}),
     "random": Subject(MODELS["random"], recall=0.0),
+    "itemknn": Subject(
+        MODELS["itemknn"],
+        small={"neighbors": 4},
+        others={"k1": Other(0.1, {"similarity": "bm25"}), "b": Other(0.0, {"similarity": "bm25"})},
+    ),
+    "userknn": Subject(
+        MODELS["userknn"],
+        small={"neighbors": 4},
+        others={"k1": Other(0.1, {"similarity": "bm25"}), "b": Other(0.0, {"similarity": "bm25"})},
+    ),
+    "p3alpha": Subject(MODELS["p3alpha"], small={"neighbors": 4}, accurate={"neighbors": 10}),
+    "rp3beta": Subject(MODELS["rp3beta"], small={"neighbors": 4}, accurate={"neighbors": 10}),
+    "ease": Subject(MODELS["ease"], small={"regularization": 5.0}),
+    "slim": Subject(MODELS["slim"], small={"l1_regularization": 0.3, "l2_regularization": 2.0}, others={"tol": 0.3}),
 }
 
 

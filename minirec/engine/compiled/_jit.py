@@ -40,11 +40,20 @@ def cache_folder() -> Path | None:
 
 def jit(function: F) -> F:
     """Compile on first call: releases the GIL, NumPy's division rules, cached on disk where that is possible."""
+    return _compile(function, FASTMATH)
+
+
+def jit_strict(function: F) -> F:
+    """The same with every operation rounded as written, for kernels that compare what they compute and choose by it."""
+    return _compile(function, set())
+
+
+def _compile(function: F, fastmath: set[str]) -> F:
     folder = cache_folder()
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = "" if folder is None else str(folder)
     try:
-        compiled: F = numba.njit(nogil=True, error_model="numpy", fastmath=FASTMATH, cache=folder is not None)(function)
+        compiled: F = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath, cache=folder is not None)(function)
     finally:
         numba.config.CACHE_DIR = before
     return compiled

@@ -1,0 +1,109 @@
+"""Random walks of three steps on the graph of users and items: P3alpha, and RP3beta that takes popularity back."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.dataset import Dataset
+from ..engine.neighbours import topk_product
+from ..engine.sparse import CSR
+from .base import Monitor
+from .checks import choice, number, whole
+from .linear import LinearModel
+
+
+class P3alpha(LinearModel):
+    """Walks user -> item -> user -> item, every step raised to a power.
+
+    score(u, j) = sum_i p_ui^alpha sum_v p_iv^alpha p_vj^alpha,  with p_ui = 1 / d_u and p_iv = 1 / d_i where user and item have met,
+    else 0; d is the number of items of a user, or of users of an item. The part from i to j is the weight
+
+        W_ij = (sum_{v has i and j} d_v^-alpha) / d_i^alpha,   i != j.
+
+    Cooper et al. 2014, "Random walks in recommender systems: exact computation and simulations", section 3. As in Ferrari
+    Dacrema et al. 2021 ("A troubling analysis of reproducibility and progress in recommender systems research") a walk does not
+    end where its second step was, and only the largest weights are kept: here those of each row i, the source of the last two
+    steps (they cut each column j as well).
+
+    Parameters
+    ----------
+    alpha : power of the transition probabilities, at least 0; 1 for the plain walk.
+    neighbors : weights kept for each item of the history; ties go to the lower row.
+    normalize : scale the weights of each item of the history to a sum of 1.
+
+    Time O(sum of the squared lengths of the users' histories), memory O(items x neighbors).
+    """
+
+    name = "p3alpha"
+    search_space: ClassVar[dict[str, Any]] = {"alpha": (0.2, 1.6, "linear"), "neighbors": (20, 1000, "int"), "normalize": [False, True]}
+
+    def __init__(self, *, alpha: float = 1.0, neighbors: int = 100, normalize: bool = False) -> None:
+        self.alpha = alpha
+        self.neighbors = neighbors
+        self.normalize = normalize
+
+    def _check(self) -> None:
+        number("alpha", self.alpha, low=0)
+        whole("neighbors", self.neighbors)
+        choice("normalize", self.normalize, (False, True))
+
+    def estimate_memory(self, dataset: Dataset) -> int:
+        return 24 * dataset.n_items * min(self.neighbors, dataset.n_items) + 64 * len(dataset)
+
+    def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        x, n = train.binary, train.n_items
+        xt, popularity = x.transpose(), train.item_counts.astype(np.float64)
+        step = x.counts() ** -float(self.alpha)  # d_v^-alpha
+        weights = topk_product(
+            xt.with_data(step[xt.indices].astype(np.float32)),
+            x,
+            self.neighbors,
+            self.backend_,
+            row_scale=popularity**self.alpha,
+            column_scale=self._end_scale(popularity),
+            left_out=np.arange(n, dtype=np.int32),
+        )
+        if self.normalize:
+            sums = np.bincount(weights.row_ids(), weights=weights.data, minlength=n)
+            weights = weights.with_data((weights.data / np.repeat(sums, weights.counts())).astype(np.float32))
+        self.weights_ = weights
+
+    def _end_scale(self, popularity: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the weights to each item are divided by."""
+        return np.ones_like(popularity)
+
+    def _values(self, history: CSR) -> CSR:
+        """p_ui^alpha: equal for all items of a user, so that the score is that of the walk; the ranking does not need it."""
+        step = np.maximum(history.counts(), 1) ** -float(self.alpha)
+        return history.with_data(np.repeat(step, history.counts()).astype(np.float32))
+
+
+class RP3beta(P3alpha):
+    """`P3alpha` with every score divided by a power of the item's popularity: score(u, j) / d_j^beta, so W_ij / d_j^beta.
+
+    Paudel et al. 2017, "Updatable, accurate, diverse, and scalable recommendations for interactive applications", section 4.2.
+    The division comes before the largest weights are chosen, and before `normalize`.
+
+    Parameters
+    ----------
+    alpha, neighbors, normalize : as in P3alpha.
+    beta : the knob of the tail, at least 0: the larger, the less popular the items recommended; 0 is P3alpha.
+    """
+
+    name = "rp3beta"
+    search_space: ClassVar[dict[str, Any]] = {**P3alpha.search_space, "beta": (0.0, 1.0, "linear")}
+
+    def __init__(self, *, alpha: float = 1.0, beta: float = 0.6, neighbors: int = 100, normalize: bool = False) -> None:
+        super().__init__(alpha=alpha, neighbors=neighbors, normalize=normalize)
+        self.beta = beta
+
+    def _check(self) -> None:
+        super()._check()
+        number("beta", self.beta, low=0)
+
+    def _end_scale(self, popularity: NDArray[np.float64]) -> NDArray[np.float64]:
+        scale: NDArray[np.float64] = popularity**self.beta
+        return scale
