@@ -197,7 +197,9 @@ class Recommender(ABC):
         """Score one item for an empty history: a damaged file whose arrays do not fit together fails here, not in a request."""
         n = len(self.items_)
         empty = CSR(np.zeros(2, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (1, n))
-        if self._scorer(Profiles(None, empty)).block(0, 1).shape != (1, n):
+        scorer = self._scorer(Profiles(None, empty))
+        scores = scorer.block(0, 1)
+        if not scorer.shape == scores.shape == (1, n) or scores.dtype != np.float32:
             raise ValueError("the arrays do not fit the number of items")
 
     def _validate(self, validation: Dataset) -> dict[str, float]:

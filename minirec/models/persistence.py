@@ -108,7 +108,12 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError(f"{info.filename} is not a plain array")
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-        if dtype.hasobject or min(shape, default=0) < 0 or file.tell() + math.prod(shape) * dtype.itemsize != info.file_size:
+        if (
+            dtype.hasobject
+            or not dtype.isnative
+            or min(shape, default=0) < 0
+            or file.tell() + math.prod(shape) * dtype.itemsize != info.file_size
+        ):
             raise ValueError(f"{info.filename} is not the array that its header tells of")
         array = np.frombuffer(bytearray(file.read()), dtype)
         return array.reshape(shape, order="F" if fortran else "C")
@@ -149,6 +154,9 @@ def _take_ids(arrays: dict[str, Any], name: str) -> IdIndex:
         raise ValueError(f"the {name} are not an id index")
     if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(text) or (np.diff(offsets) < 0).any() or (np.diff(ints) <= 0).any():
         raise ValueError(f"the ids of the {name} are out of order")
+    text.tobytes().decode()  # raises where it is no UTF-8
+    if (text[offsets[:-1][np.diff(offsets) > 0]] & 0xC0 == 0x80).any():
+        raise ValueError(f"an id of the {name} begins inside a character")
     return IdIndex(ints, text, offsets)
 
 
@@ -162,7 +170,7 @@ def _put(arrays: dict[str, Any], name: str, value: Any) -> None:
 
 def _take_csr(arrays: dict[str, Any], name: str) -> CSR:
     indptr, indices, data, shape = (arrays[f"{name}.{part}"] for part in ("indptr", "indices", "data", "shape"))
-    if shape.shape != (2,) or indptr.dtype != np.int64 or indices.dtype != np.int32 or data.dtype.kind != "f":
+    if shape.shape != (2,) or indptr.dtype != np.int64 or indices.dtype != np.int32 or data.dtype != np.float32:
         raise ValueError(f"{name} is not a sparse matrix")
     rows, columns = int(shape[0]), int(shape[1])
     good = indptr.shape == (rows + 1,) and indptr[0] == 0 and indptr[-1] == len(indices) == len(data) and (np.diff(indptr) >= 0).all()
