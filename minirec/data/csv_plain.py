@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import DataError
 from .account import MAX_EXAMPLES, Account
 from .raw import RawEvents, ids_from_text, numbers_from_objects, times_from_objects
-from .textfile import Layout, open_binary, split_lines, text_lines
+from .textfile import Layout, split_lines, text_lines
 
 Columns = dict[int, list[str | None]]
 
@@ -58,8 +58,6 @@ def read_jsonl_plain(path: Path, roles: dict[str, str], text: list[str], account
 def jsonl_keys(path: Path) -> list[str]:
     """The keys of the first hundred records, in the order in which they appear."""
     keys: dict[str, None] = {}
-    with open_binary(path):  # a missing file is said here
-        pass
     for line, content in enumerate(text_lines(path, "utf-8")):
         if line >= 100:
             break

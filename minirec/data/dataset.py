@@ -167,10 +167,11 @@ class Dataset:
         return replace(self, **columns)
 
     def item_text(self, item: Id, column: str | None = None) -> str:
-        """A readable name of an item: its first text feature (or the one named), else its id."""
+        """A readable name of an item: its first text feature (or the one named); its id where there is none, or an empty one."""
         texts = [name for name, values in self.item_features.items() if values.dtype.kind in "OUT" and values.ndim == 1]
         chosen = column or (texts[0] if texts else None)
-        return str(item) if chosen is None else str(self.item_features[chosen][self.items.row(item, "item")])
+        row = self.items.row(item, "item")
+        return str(item) if chosen is None else str(self.item_features[chosen][row]) or str(item)
 
 
 def align_features(features: Mapping[str, Any], index: IdIndex) -> dict[str, NDArray[Any]]:

@@ -27,6 +27,8 @@ _TIMES = ("TIMESTAMP", "DATE")
 
 def read_csv_duckdb(layout: Layout, roles: dict[str, int], text: dict[str, int], account: Account) -> RawEvents | None:
     """The picked columns of a delimited file; None where DuckDB cannot parse it and the plain reader should."""
+    if layout.skip > int(layout.header):
+        return None  # blank lines at the top: versions of DuckDB disagree on how they are skipped
     guess: dict[str, bool] = {role: _all_whole(layout, roles[role]) for role in ("user", "item", "time") if role in roles}
     with as_plain_utf8(layout.path, layout.encoding, layout.delimiter) as (path, delimiter):
         while True:

@@ -41,7 +41,7 @@ def with_items(
     data set's items were found is noted.
     """
     where = str(source) if isinstance(source, (str, Path)) else "items"
-    names, columns = _columns(source, delimiter, encoding, header, where)
+    names, columns = _columns(source, delimiter, encoding, header, where, account)
     guesses = [at for guess in GUESSES["item"] for at, name in enumerate(names) if plain(name) in (guess, "id")]
     key = position(names, item, where, "items") if item is not None and item is not False else guesses[0] if guesses else 0
     if text is None:
@@ -86,7 +86,7 @@ def _placed(column: Sequence[Any], row: Any, taken: Any, n: int) -> Any:
 
 
 def _columns(
-    source: Any, delimiter: str | None, encoding: str | None, header: bool | None, where: str
+    source: Any, delimiter: str | None, encoding: str | None, header: bool | None, where: str, account: Account
 ) -> tuple[list[str], list[Sequence[Any]]]:
     if not isinstance(source, (str, Path)):
         names = column_names(source)
@@ -101,10 +101,12 @@ def _columns(
     if path.suffix == ".npz":
         arrays = npz_arrays(path)
         return list(arrays), [array.tolist() for array in arrays.values()]
-    return _text_columns(path, delimiter, encoding, header)
+    return _text_columns(path, delimiter, encoding, header, account)
 
 
-def _text_columns(path: Path, delimiter: str | None, encoding: str | None, header: bool | None) -> tuple[list[str], list[Sequence[Any]]]:
+def _text_columns(
+    path: Path, delimiter: str | None, encoding: str | None, header: bool | None, account: Account
+) -> tuple[list[str], list[Sequence[Any]]]:
     """A small delimited file, by the standard library; without a given encoding UTF-8, else Latin-1."""
     try:
         layout = sniff(path, encoding=encoding, delimiter=delimiter, header=header)
@@ -114,8 +116,11 @@ def _text_columns(path: Path, delimiter: str | None, encoding: str | None, heade
             raise
         layout = sniff(path, encoding="latin-1", delimiter=delimiter, header=header)
         rows = _rows(layout)
-    width = len(layout.names)
-    whole = [row for row in rows[int(layout.header) :] if len(row) == width]
+        account.note(f"{path}: not valid UTF-8, read as Latin-1")
+    rows = [row for row in rows[layout.skip :] if row and row != [""]]
+    whole = [row for row in rows if len(row) == len(layout.names)]
+    if len(whole) < len(rows):
+        account.note(f"{path}: {len(rows) - len(whole):,} rows with another number of fields than {len(layout.names)} left out")
     return layout.names, list(zip(*whole, strict=True)) if whole else [() for _ in layout.names]
 
 

@@ -303,6 +303,7 @@ def test_odd_numbers_and_times_in_tables():
     stamps = np.array(["1970-01-01T00:00:01.9", "NaT"], "datetime64[ms]")
     assert read({"user": [1, 1], "item": [1, 2], "time": stamps}).timestamp.tolist() == [1, 1]
     assert read({"user": [1], "item": [1], "time": np.array([1.9])}).timestamp.tolist() == [1]
+    assert read({"user": [1], "item": [1], "time": np.array(["1970-01-01 00:01 UTC"])}).timestamp.tolist() == [60]
     for weights in (np.array([1 + 1j]), np.array([b"x"], object)):
         with pytest.raises(DataError, match="weight is not a number"):
             read({"user": [1], "item": [1], "weight": weights})
@@ -360,6 +361,8 @@ def test_databases(tmp_path):
     for bad, words in [("select nothing", "query failed"), ("create table t (x)", "no columns|query failed")]:
         with pytest.raises(DataError, match=words):
             read(path, query=bad)
+    with pytest.raises(DataError, match="no columns"):
+        read(connection, query="create table other (x)")
     with pytest.raises(DataError, match="no usable events"):
         read(connection, query=query + " where qty > 100", item="sku")
     with pytest.raises(ParameterError, match="needs query"):
@@ -403,6 +406,15 @@ def test_parquet(tmp_path, engine):
 def test_parquet_ids_of_a_wrong_type(tmp_path, engine, column):
     path = parquet_file(tmp_path / "a.parquet", {"user": column, "item": [1]})
     with pytest.raises(DataError):
+        read(path)
+
+
+def test_a_parquet_file_damaged_in_the_middle(tmp_path, engine):
+    path = parquet_file(tmp_path / "a.parquet", {"user": list(range(5000)), "item": [str(n) for n in range(5000)]})
+    content = bytearray(path.read_bytes())
+    content[4:20_000] = bytes(len(content[4:20_000]))
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.parquet"):
         read(path)
 
 
@@ -479,10 +491,20 @@ def test_items_from_a_second_table(tmp_path):
     assert strings.item_features["title"].tolist() == ["x", ""]
     np.savez(tmp_path / "items.npz", item=[12, 10], title=["c", "a"])
     assert read(base, items=tmp_path / "items.npz").item_features["title"].tolist() == ["a", "", "c"]
+    write(tmp_path, "items.csv", "movie_id,title\n10,caf\xe9\n\n11\n".encode("latin-1"))
+    data, account = read_with_account(base, items=path)
+    assert data.item_features["title"].tolist() == ["café", "", ""]
+    assert account.notes[2].endswith("read as Latin-1")
+    assert "1 rows with another number of fields" in account.notes[3]
+    write(tmp_path, "items.csv", "id,title\n")
+    assert read(base, items=path).item_features["title"].tolist() == ["", "", ""]
+    write(tmp_path, "items.csv", 'id,title\n1,"' + "x" * 200_000 + '"\n')
+    with pytest.raises(DataError, match="malformed"):
+        read(base, items=path)
     with pytest.raises(DataError, match="a path or a table"):
         read(base, items=5)
     with pytest.raises(DataError, match="no column 'nope'"):
-        read(base, items=path, items_text=["nope"])
+        read(base, items={"id": [1], "title": ["x"]}, items_text=["nope"])
 
 
 def test_items_from_parquet(tmp_path, engine):
