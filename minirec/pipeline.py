@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
@@ -32,6 +33,9 @@ from .report import REFERENCES, Outcome, gather, render
 DEFAULT_MODELS = ("popularity", "random", "itemknn", "rp3beta", "als", "bpr", "ease")
 SPLITS = ("time", "random", "leave-last")
 WEIGHTS = ("binary", "count", "log", "raw")
+GRID: Mapping[str, Mapping[str, tuple[Any, ...]]] = {  # the settings without which a model's figures would say nothing about it
+    "rp3beta": {"beta": (0.3, 0.6)},  # how much of the popularity is taken back depends on how long the users' histories are
+}
 MOST_MEMORY = 3 * 10**9  # bytes that a model may take by default, so that the whole run stays under 4 GB
 METRICS = (
     "ndcg", "recall", "precision", "map", "mrr", "hitrate", "coverage", "aplt", "arp", "gini", "upd", "epc", "popreo", "poprsp",
@@ -109,13 +113,14 @@ def run(
     4. Fit every model on what remains, and choose one on the validation events: of the models whose NDCG (at the smallest k) is
        not significantly below the best one's (95 % bootstrap interval of the paired difference), the one with the highest recall
        (at the largest k) among items of the tail. Popularity and Random are references: never chosen while there is another.
+       A model in `GRID` takes part with each of its settings, and goes on with the one of the highest NDCG (or with the chosen).
     5. Fit every model again on train and validation events together, and measure it on the test events.
     6. Fit the chosen one on all events; it is what is saved and what recommends.
 
     out : the folder to write to: report.html (extra: report), metrics.json, recommendations.parquet (extra: io; else .csv),
         model.npz and run.json. Each file appears whole or not at all.
     models : registry names. params : {model: {parameter: value}}; others keep their defaults. `seed` goes to every model that has
-        one. Nothing is tuned.
+        one. Nothing is tuned but for `GRID`.
     k : lengths of the lists that are measured; the largest is also how many items each user gets.
     split : "time" (the default where there are times), "random" (the default where there are none) or "leave-last".
     weights : what a pair of user and item counts for ranking models: "binary" 1, "count" its number of events, "log" the sum of
@@ -134,7 +139,7 @@ def run(
     )  # fmt: skip
     names, ks = _checked(arguments)
     unfitted = [_make(name, (params or {}).get(name, {}), seed) for name in names]
-    candidates = [model for model in unfitted if model.name not in REFERENCES] or unfitted
+    variants = _variants([model for model in unfitted if model.name not in REFERENCES] or unfitted, params or {})
     folder = _folder(out)
     clock = _Clock(watch or _Silent())
     left_out: dict[str, str] = {}
@@ -152,21 +157,22 @@ def run(
             train, held_out = _two(data, how, test, seed)
             inner, validation_events = _two(train, how, test, seed)
 
-        fitted = _fit_all(candidates, inner, weights, left_out, clock, "for the choice")
+        fitted = _fit_all(variants, inner, weights, left_out, clock, "for the choice")
         if not fitted:
             raise MemoryBudgetError("no model could be fitted: " + "; ".join(f"{name} {why}" for name, why in left_out.items()))
         with clock.step("choose"):
             validation = evaluate(fitted, inner, validation_events, k=ks, metrics=METRICS, seed=seed)
-            best, verdicts = choose(validation)
+            chosen, verdicts = choose(validation)
+        best, settled = variants[chosen].name, _settled(unfitted, variants, validation, chosen)
         del fitted  # before the next ones are made: two sets of models would double the memory
 
-        fitted = _fit_all([model for model in unfitted if model.name not in left_out], train, weights, left_out, clock, "on train")
+        fitted = _fit_all(settled, train, weights, left_out, clock, "on train")
         if best not in fitted:
             raise ModelFitError(f"{best} was chosen on validation, but could not be fitted on train: it {left_out[best]}")
         with clock.step("evaluate"):
             result = evaluate(fitted, train, held_out, k=ks, metrics=METRICS, seed=seed)
 
-        final = next(model for model in unfitted if model.name == best).clone()
+        final = settled[best].clone()
         with clock.step(f"fit {best} on all events") as progress:
             final.fit(_weighed(data, final, weights), progress=progress)
         with clock.step("recommend"):
@@ -306,25 +312,50 @@ def _weighed(train: Dataset, model: Recommender, weights: str) -> Dataset:
     return clean(plain, duplicates="last")[0] if weights == "binary" else plain
 
 
+def _variants(models: Iterable[Recommender], params: Mapping[str, Mapping[str, Any]]) -> dict[str, Recommender]:
+    """The models by name; one of `GRID` once for each combination of what `params` leaves open."""
+    variants = {}
+    for model in models:
+        grid = {name: values for name, values in GRID.get(model.name, {}).items() if name not in params.get(model.name, {})}
+        for values in product(*grid.values()):
+            setting = dict(zip(grid, values, strict=True))
+            variants[" ".join([model.name, *(f"{name}={value!r}" for name, value in setting.items())])] = model.clone(**setting)
+    return variants
+
+
+def _settled(models: Iterable[Recommender], variants: Mapping[str, Recommender], validation: Result, chosen: str) -> dict[str, Recommender]:
+    """One model a name: of its variants the chosen one, else the one of the highest NDCG; without those that could not be fitted."""
+    numbers, accuracy = validation.to_dict(), f"ndcg@{validation.settings['k'][0]}"
+    settled = {}
+    for model in models:
+        own = [label for label, variant in variants.items() if variant.name == model.name]
+        fitted = [label for label in own if label in numbers]
+        if fitted:
+            settled[model.name] = variants[chosen if chosen in own else max(fitted, key=lambda label: numbers[label][accuracy])]
+        elif not own:
+            settled[model.name] = model
+    return settled
+
+
 def _fit_all(
-    models: Sequence[Recommender], train: Dataset, weights: str, left_out: dict[str, str], clock: _Clock, purpose: str
+    models: Mapping[str, Recommender], train: Dataset, weights: str, left_out: dict[str, str], clock: _Clock, purpose: str
 ) -> dict[str, Recommender]:
     """Fitted clones by name; what does not fit the budget, or fails, goes to `left_out` with the reason."""
     fitted: dict[str, Recommender] = {}
-    for model in models:
+    for name, model in models.items():
         events = _weighed(train, model, weights)
         need, budget = model.estimate_memory(events), memory_budget()
         if need > budget:
-            left_out[model.name] = (
+            left_out[name] = (
                 f"needs about {need / 1e9:.2f} GB for {events.n_users:,} users and {events.n_items:,} items, "
                 f"while the budget for a model is {budget / 1e9:.2f} GB (memory, or --memory, raises it)"
             )
             continue
         try:
-            with clock.step(f"fit {model.name} {purpose}") as progress:
-                fitted[model.name] = model.clone().fit(events, progress=progress)
+            with clock.step(f"fit {name} {purpose}") as progress:
+                fitted[name] = model.clone().fit(events, progress=progress)
         except (ModelFitError, MemoryBudgetError) as error:
-            left_out[model.name] = f"failed: {error}"
+            left_out[name] = f"failed: {error}"
     return fitted
 
 

@@ -22,8 +22,8 @@ _PAINT = {
 _STYLE = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",  # comes with Matplotlib, so the layout is the same everywhere; the page then puts its own font in
-    "font.size": 9.0,
-    "axes.titlesize": 9.5,
+    "font.size": 9.5,
+    "axes.titlesize": 10.0,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.titlecolor": _PAINT["ink"],
@@ -39,8 +39,8 @@ _STYLE = {
     "ytick.color": _PAINT["rule"],
     "xtick.labelcolor": _PAINT["muted"],
     "ytick.labelcolor": _PAINT["muted"],
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
+    "xtick.labelsize": 9.0,
+    "ytick.labelsize": 9.0,
     "text.color": _PAINT["ink"],
     "figure.facecolor": "none",
     "lines.solid_capstyle": "round",
@@ -57,7 +57,7 @@ def long_tail(popularity: NDArray[np.int64], groups: Mapping[str, Mapping[str, M
         figure, (axes,) = _figure(3.1)
         axes.set_xscale("log")
         axes.set_yscale("log")
-        top = float(popularity[0]) * 3.2
+        top = float(popularity[0]) * (float(popularity[0]) / 0.7) ** 0.3  # room for the names above the curve
         start = 0
         for group in GROUP_NAMES:
             row = groups["mass"].get(group)
@@ -74,7 +74,7 @@ def long_tail(popularity: NDArray[np.int64], groups: Mapping[str, Mapping[str, M
             narrow = np.log10(right / left) < 0.2 * np.log10(n + 1)  # then the text stands at the outer edge of the drawing
             side = "center" if not narrow or group == "middle" else "left" if group == "head" else "right"
             at = {"center": np.sqrt(left * right), "left": 0.8, "right": n * 1.1 + 1}[side]
-            axes.text(at, top * 0.9, text, ha=side, va="top", fontsize=8.5, linespacing=1.35)
+            axes.text(at, top * 0.9, text, ha=side, va="top", fontsize=9, linespacing=1.35)
             start = stop
         head = int(groups["count"]["head"]["items"])
         axes.axvline(head + 0.5, ymax=0.8, color=_PAINT["muted"], linewidth=1, linestyle=(0, (3, 3)))
@@ -102,8 +102,8 @@ def group_bars(models: Sequence[ModelRow], metric: str, best: str) -> str:
                 if found.low is not None and found.high is not None:
                     axes.plot([found.low, found.high], [place, place], color=_PAINT["ink"], linewidth=1.1)
                     end = found.high
-                axes.text(end + 0.03 * largest, place, _short(found.value), va="center", fontsize=8)
-            axes.set_xlim(0, 1.42 * largest)
+                axes.text(end + 0.03 * largest, place, _short(found.value), va="center", fontsize=8.5)
+            axes.set_xlim(0, 1.5 * largest)
             axes.set_ylim(-0.6, len(models) - 0.4)
             axes.set_title(group)
             axes.set_xticks([])
@@ -156,7 +156,7 @@ def _label_points(axes: Any, points: list[tuple[float, Figure]], rows: Sequence[
     frame = axes.get_window_extent().extents * 72 / axes.figure.dpi
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in places] + [(x - 1, low, x + 1, high) for (x, low), (_, high) in bars]
     for row, (x, y) in zip(rows, places, strict=True):
-        width, height = 5.6 * len(row.label) + 2, 11
+        width, height = 5.8 * len(row.label) + 2, 11
         tries = [
             (dx, dy, align)
             for reach in (8, 16, 26, 38)
@@ -178,7 +178,7 @@ def _label_points(axes: Any, points: list[tuple[float, Figure]], rows: Sequence[
         taken.append((left, y + dy - height / 2, left + width, y + dy + height / 2))
         axes.annotate(
             row.label, (x, y), (x + dx, y + dy), xycoords="figure points", textcoords="figure points", ha=align, va="center",
-            fontsize=8.5, fontweight="bold" if row.name == best else "normal",
+            fontsize=9, fontweight="bold" if row.name == best else "normal",
             arrowprops={"arrowstyle": "-", "color": _PAINT["muted"], "linewidth": 0.5} if abs(dx) + abs(dy) > 20 else None,
         )  # fmt: skip
 
@@ -237,4 +237,5 @@ def whole_percent(share: float) -> str:
 
 
 def _short(value: float) -> str:
-    return "0" if value == 0 else f"{value:.3f}" if value >= 0.0095 else f"{value:.4f}"
+    digits = 3 if value >= 0.0095 else 4 if value >= 0.00095 else 5
+    return f"{value:.{digits}f}" if value else "0"

@@ -45,7 +45,6 @@ class ModelRow:
 class Candidate(NamedTuple):
     """A model on the validation events, as the choice saw it; None: no user has a value."""
 
-    name: str
     label: str
     accuracy: Figure | None
     tail: Figure | None

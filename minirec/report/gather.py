@@ -30,8 +30,9 @@ SPLIT_TEXT = {
 RULE = (
     "All models were fitted on the train events without the validation events, and judged on those. Of the models whose NDCG@{low} is not "
     "significantly below the best one's (the 95 % bootstrap interval of the paired difference reaches zero), the one with the highest "
-    "recall@{high} among items of the tail (by item count) is chosen. References are never chosen while there is another model. The test "
-    "events played no part in this."
+    "recall@{high} among items of the tail (by item count) is chosen. A model with several rows was tried with several settings, and "
+    "goes on with the one of the highest NDCG@{low}, or the chosen one. References are never chosen while there is another model. The "
+    "test events played no part in this."
 )
 WEIGHT_TEXT = {
     "binary": "For ranking models a pair of user and item counts once, however often it occurs and whatever its weight.",
@@ -49,7 +50,7 @@ _DATES = range(631_152_000, 4_102_444_800)  # 1990 to 2100 in seconds: times out
 @dataclass(frozen=True)
 class Outcome:
     """What a run found out. `parts` names the parts of the split, "Train" and "Test" among them; `models` are fitted on Train,
-    `result` is theirs on Test, `validation` is what `best` was chosen on, with `verdicts` for each candidate. `left_out` says why
+    `result` is theirs on Test, `validation` is what `best` was chosen on, with a verdict on each. `left_out` says why
     for each model that is not there. `how` is the split; `seconds` those of each step; `repeat` the command that runs it again."""
 
     data: Dataset
@@ -101,7 +102,7 @@ def gather(outcome: Outcome) -> Contents:
             for name, model in models.items()
         ],
         k=ks,
-        candidates=_candidates(outcome.validation, outcome.verdicts, models, ks),
+        candidates=_candidates(outcome, ks),
         differences=result.compare(outcome.best, metric=f"ndcg@{ks[0]}").to_dict() if len(models) > 1 and len(result.users) > 1 else [],
         protocol=_protocol(result),
         examples=examples,
@@ -110,7 +111,7 @@ def gather(outcome: Outcome) -> Contents:
         versions=list(outcome.versions.items()),
         seconds=list(outcome.seconds.items()),
         repeat=outcome.repeat,
-        left_out=[(model_class(name).__name__, f"{why[0].upper()}{why[1:]}.") for name, why in outcome.left_out.items()],
+        left_out=[(_label(name), f"{why[0].upper()}{why[1:]}.") for name, why in outcome.left_out.items()],
         notes=[f"{WEIGHT_TEXT[arguments['weights']]} {FINAL.format(best=type(best).__name__, k=ks[-1])}", *result.notes],
     )
 
@@ -173,14 +174,18 @@ def _figures(result: Result, keys: Sequence[str]) -> dict[str, dict[str, Figure]
     }
 
 
-def _candidates(validation: Result, verdicts: Mapping[str, str], models: Mapping[str, Recommender], ks: tuple[int, ...]) -> list[Candidate]:
+def _candidates(outcome: Outcome, ks: tuple[int, ...]) -> list[Candidate]:
     accuracy, tail = f"ndcg@{ks[0]}", f"tail.recall@{ks[-1]}"
-    figures = _figures(validation, [accuracy, tail])
+    figures = _figures(outcome.validation, [accuracy, tail])
     return [
-        Candidate(name, type(models[name]).__name__, figures[name].get(accuracy), figures[name].get(tail), verdict)
-        for name, verdict in verdicts.items()
-        if name in figures
+        Candidate(_label(name), figures[name].get(accuracy), figures[name].get(tail), verdict) for name, verdict in outcome.verdicts.items()
     ]
+
+
+def _label(variant: str) -> str:
+    """ "rp3beta beta=0.3" with the model as it is written in a paper."""
+    name, _, setting = variant.partition(" ")
+    return " ".join(part for part in (model_class(name).__name__, setting) if part)
 
 
 def _protocol(result: Result) -> str:

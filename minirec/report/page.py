@@ -30,24 +30,26 @@ def render(contents: Contents) -> str:
     template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
         files(__package__).joinpath("page.html.jinja").read_text(encoding="utf-8")
     )
+    has_groups = any(f"mass_{group}.recall@{high}" in row.figures for row in contents.models for group in GROUP_NAMES)
     labels = (f"NDCG@{low}", f"share of the catalogue in the top {high} of anybody")
     page: str = template.render(
         c=contents,
         k_low=low,
         k_high=high,
+        best=best.label,
         lead=_lead(contents, best),
         tiles=_tiles(contents),
         periods=any(chunk.period for chunk in contents.chunks),
         curve=Markup(long_tail(contents.popularity, contents.groups)),
         curve_caption=_curve_caption(contents.groups),
-        bars=Markup(group_bars(contents.models, f"recall@{high}", contents.best)),
+        bars=Markup(group_bars(contents.models, f"recall@{high}", contents.best)) if has_groups else "",
         bars_caption=f"Recall@{high} for test items of the head, the middle and the tail by interaction mass: the share of a user's test "
         "items of that group that stand in the user's list. Each panel has its own scale; the thin lines are 95 % intervals.",
         scatter=Markup(accuracy_against_coverage(contents.models, f"ndcg@{low}", f"coverage@{high}", labels, contents.best)),
         scatter_caption="Accuracy against coverage: up is more accurate, right is more of the catalogue shown to somebody. "
         "Hollow: references that do not look at the user.",
         rows=[_model_row(row, contents) for row in contents.models],
-        candidates=[_candidate(row, contents.best) for row in contents.candidates],
+        candidates=[_candidate(row) for row in contents.candidates],
         differences=[_difference(row, contents) for row in contents.differences],
         examples_lead=_examples_lead(contents, best),
         examples=[_example(example) for example in contents.examples],
@@ -130,8 +132,8 @@ def _cell(row: ModelRow, column: Column, models: list[ModelRow]) -> dict[str, An
     return {"label": column.label, "value": value, "interval": _interval(figure, column.percent), "top": top and figure.value > 0}
 
 
-def _candidate(row: Candidate, best: str) -> dict[str, Any]:
-    cells: dict[str, Any] = {"label": row.label, "best": row.name == best, "verdict": row.verdict}
+def _candidate(row: Candidate) -> dict[str, Any]:
+    cells: dict[str, Any] = {"label": row.label, "best": row.verdict.endswith("chosen"), "verdict": row.verdict}
     for name, figure in (("accuracy", row.accuracy), ("tail", row.tail)):
         cells[name] = DASH if figure is None else number(figure.value)
         cells[f"{name}_interval"] = "" if figure is None else _interval(figure)
@@ -142,7 +144,7 @@ def _difference(row: dict[str, Any], contents: Contents) -> dict[str, str]:
     label = {model.name: model.label for model in contents.models}
     return {
         "other": label[row["b"]],
-        "metric": row["metric"],
+        "metric": row["metric"].replace("ndcg", "NDCG"),
         "value": _signed(row["difference"]),
         "interval": f"{_signed(row['low'])} {DASH} {_signed(row['high'])}",
         "p": "< 0.0001" if row["p_holm"] < 1e-4 else f"{row['p_holm']:.4f}",
