@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from naive_models import Together, Turned
 
 from minirec.errors import ModelFileError, NotFittedError, NotSupportedError, ParameterError
-from minirec.models import MODELS, Popularity, load_model
+from minirec.models import MODELS, load_model
 from minirec.testing import SUBJECTS
 from minirec.testing.sets import relabelled, shop
 
