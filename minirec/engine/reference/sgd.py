@@ -1,0 +1,168 @@
+"""Stochastic training in mini-batches, in NumPy.
+
+A batch is a set of samples, each a user with `width` items (entries): columns[s, e] is an item, pulls[s, e] minus the derivative of
+the loss by the score of user s for it. All pulls are computed from the parameters at the batch's start; then each row of the two
+factor matrices that occurs in the batch is moved once, by the sum over its entries in the order of the samples. So the update does
+not depend on who computes which rows.
+
+Random numbers are counter-based: sample s of a batch with key c draws from mix(mix(c ^ s)), mix(mix(mix(c ^ s))), ..., where mix is
+the step of SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number generators").
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..losses import logistic, pairwise_logistic, squared
+from ..sparse import Floats, Index, Pointer
+
+Bits = NDArray[np.uint64]
+
+
+def mix(x: Bits) -> Bits:
+    """SplitMix64: 64 bits in, 64 well-mixed bits out; arithmetic is modulo 2^64."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+class _Draws:
+    """The draws of samples start..stop of a batch: items from a distribution, without those that the user has."""
+
+    def __init__(
+        self, start: int, stop: int, key: np.uint64, users: Index, indptr: Pointer, indices: Index, cumulative: NDArray[np.float64]
+    ) -> None:
+        self.bits = mix(key ^ np.arange(start, stop, dtype=np.uint64))
+        self.users, self.cumulative = users[start:stop].astype(np.int64), cumulative
+        self.pairs = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr)) * len(cumulative) + indices
+
+    def next(self, samples: NDArray[np.int64]) -> tuple[Index, NDArray[np.bool_]]:
+        """One draw for each of the samples (numbered from start), and whether the user has it: then it is no negative."""
+        self.bits[samples] = mix(self.bits[samples])
+        x = (self.bits[samples] >> np.uint64(11)) * 2.0**-53
+        drawn = np.searchsorted(self.cumulative, x, side="right").astype(np.int32)
+        pair = self.users[samples] * len(self.cumulative) + drawn
+        at = np.searchsorted(self.pairs, pair)
+        return drawn, (at < len(self.pairs)) & (self.pairs[np.minimum(at, len(self.pairs) - 1)] == pair)
+
+    def negatives(self, draws: int, otherwise: Index) -> Index:
+        """One negative a sample: the first draw that the user does not have; after `draws` of them `otherwise`."""
+        found = otherwise.copy()
+        open_ = np.arange(len(found))
+        for _ in range(draws):
+            drawn, has = self.next(open_)
+            found[open_[~has]] = drawn[~has]
+            open_ = open_[has]
+        return found
+
+
+def bpr_entries(
+    start: int, stop: int, key: np.uint64, draws: int, users: Index, positives: Index, indptr: Pointer, indices: Index,
+    cumulative: NDArray[np.float64], guide: Index, p: Floats, q: Floats, bias: Floats, columns: Index, pulls: Floats,
+) -> None:  # fmt: skip
+    """Fill rows start..stop of columns and pulls, (B, 2): the positive, a negative, and the pulls of the BPR loss on their scores.
+
+    key : uint64, of the batch. draws : after so many draws that the user has, a sample counts nothing (both pulls 0).
+    users, positives (B,); indptr, indices : what each user has. cumulative (n,) float64 : the distribution function of the
+    negatives; guide (n,) : the first item with cumulative > k / n. p (users, d), q (items, d), bias (items,).
+    """
+    i = positives[start:stop]
+    j = _Draws(start, stop, key, users, indptr, indices, cumulative).negatives(draws, i)
+    vectors = p[users[start:stop]]
+    pull = pairwise_logistic(np.einsum("sf,sf->s", vectors, q[i] - q[j]) + bias[i] - bias[j])[1]
+    pull[j == i] = 0
+    columns[start:stop, 0], columns[start:stop, 1] = i, j
+    pulls[start:stop, 0], pulls[start:stop, 1] = pull, -pull
+
+
+def warp_entries(
+    start: int, stop: int, key: np.uint64, draws: int, trials: int, ranks: Floats, users: Index, positives: Index, indptr: Pointer,
+    indices: Index, cumulative: NDArray[np.float64], guide: Index, p: Floats, q: Floats, bias: Floats, columns: Index, pulls: Floats,
+) -> None:  # fmt: skip
+    """As `bpr_entries`, with the WARP loss: negatives are tried until one comes within a margin of 1 of the positive.
+
+    After N trials the rank of the positive is estimated as floor((n - 1) / N), and the pull is ranks[that]. Where `trials` negatives
+    all keep the margin (or `draws` draws give no such negative), the sample counts nothing. ranks (n,).
+    """
+    draw = _Draws(start, stop, key, users, indptr, indices, cumulative)
+    i, vectors = positives[start:stop], p[users[start:stop]]
+    own = np.einsum("sf,sf->s", vectors, q[i]) + bias[i]
+    columns[start:stop, 0], columns[start:stop, 1] = i, i
+    pulls[start:stop] = 0
+    tried = np.zeros(stop - start, np.int64)
+    open_ = np.arange(stop - start)
+    for _ in range(draws):
+        j, has = draw.next(open_)
+        tried[open_] += ~has
+        short = ~has & (own[open_] - (np.einsum("sf,sf->s", vectors[open_], q[j]) + bias[j]) < 1)
+        samples = open_[short]
+        columns[start + samples, 1] = j[short]
+        pulls[start + samples] = ranks[(len(q) - 1) // tried[samples]][:, None] * np.array([1, -1], np.float32)
+        open_ = open_[~short & (tried[open_] < trials)]
+
+
+def logistic_entries(
+    start: int, stop: int, key: np.uint64, draws: int, users: Index, positives: Index, confidence: Floats, indptr: Pointer,
+    indices: Index, cumulative: NDArray[np.float64], guide: Index, p: Floats, user_bias: Floats, q: Floats, bias: Floats,
+    columns: Index, pulls: Floats,
+) -> None:  # fmt: skip
+    """As `bpr_entries`, with the logistic loss of each score by itself: the positive with its confidence (B,), then width - 1 negatives."""
+    draw = _Draws(start, stop, key, users, indptr, indices, cumulative)
+    u, i = users[start:stop], positives[start:stop]
+    for e in range(columns.shape[1]):
+        j = i if e == 0 else draw.negatives(draws, i)
+        c = confidence[start:stop] if e == 0 else np.zeros(stop - start, np.float32)
+        pull = logistic(np.einsum("sf,sf->s", p[u], q[j]) + user_bias[u] + bias[j], c)[1]
+        columns[start:stop, e] = j
+        pulls[start:stop, e] = pull if e == 0 else np.where(j == i, 0, pull)
+
+
+def rating_entries(
+    start: int, stop: int, users: Index, items: Index, ratings: Floats, mean: np.float32,
+    p: Floats, user_bias: Floats, q: Floats, bias: Floats, pulls: Floats,
+) -> None:  # fmt: skip
+    """Rows start..stop of pulls, (B, 1): the error of r̂ = mean + user bias + item bias + p_u . q_i."""
+    u, i = users[start:stop], items[start:stop]
+    score = mean + user_bias[u] + bias[i] + np.einsum("sf,sf->s", p[u], q[i])
+    pulls[start:stop, 0] = squared(score, ratings[start:stop])[1]
+
+
+def group_entries(columns: Index, n: int) -> tuple[Index, Pointer, Index]:
+    """Group entries by column (of n): distinct columns ascending, offsets of their groups, and the entries of each in their order."""
+    order = np.argsort(columns, kind="stable").astype(np.int32)
+    rows, counts = np.unique(columns, return_counts=True)
+    return rows.astype(np.int32), np.concatenate(([0], np.cumsum(counts))).astype(np.int64), order
+
+
+def sum_rows(start: int, stop: int, indptr: Pointer, columns: Index, values: Floats, other: Floats, out: Floats) -> None:
+    """out[r] = sum_e values[e] other[columns[e]] over the entries e of row r in indptr[r]..indptr[r + 1], for start <= r < stop."""
+    for r in range(start, stop):
+        entries = slice(indptr[r], indptr[r + 1])
+        out[r] = values[entries] @ other[columns[entries]]
+
+
+def descend_rows(
+    start: int, stop: int, rows: Index, indptr: Pointer, order: Index, columns: Index, pulls: Floats, other: Floats,
+    vectors: Floats, bias: Floats, squares: Floats, bias_squares: Floats, rate: np.float32, regularization: np.float32, before: Floats,
+) -> None:  # fmt: skip
+    """Move rows[r], start <= r < stop, along g = sum_e pull_e other[column_e] - regularization count vector, over its entries e.
+
+    The entries of r are order[indptr[r]:indptr[r + 1]]; those with pull 0 do not count. AdaGrad (Duchi et al. 2011) with one sum of
+    squares a row: squares += mean(g^2), vector += rate g / sqrt(squares); the bias, with g = sum_e pull_e - ..., has its own.
+    before : receives the vectors as they were, by r; with no rows: not wanted. O(entries d).
+    """
+    for r in range(start, stop):
+        entries = order[indptr[r] : indptr[r + 1]]
+        entries = entries[pulls[entries] != 0]
+        row, pull = rows[r], pulls[entries]
+        decay = regularization * np.float32(len(entries))
+        gradient = pull @ other[columns[entries]] - decay * vectors[row]
+        bias_gradient = pull.sum() - decay * bias[row]
+        if len(before):
+            before[r] = vectors[row]
+        squares[row] += gradient @ gradient / np.float32(len(gradient))
+        bias_squares[row] += bias_gradient**2
+        vectors[row] += rate * gradient / np.sqrt(squares[row] + np.float32(1e-12))
+        bias[row] += rate * bias_gradient / np.sqrt(bias_squares[row] + np.float32(1e-12))

@@ -1,0 +1,121 @@
+"""Stochastic training in mini-batches: which samples make a batch, where negatives come from, and the update of both sides.
+
+The result depends on the seed and the data, not on threads or backend: see reference/sgd.py for what a batch does. A batch has two
+parts with a barrier between them: blocks of its users (pulls, then their rows), then blocks of its items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backend import kernel, run_blocks
+from .sparse import Floats, Index
+
+Fill = Callable[[int, int, Index, Floats], None]
+MAX_BATCH = 2**15  # samples; fewer where that would leave less than BATCHES batches an epoch
+BATCHES = 64
+BLOCKS = 8  # of users and of items in a batch: a multiple of the number of threads, for balance
+DRAWS = 64  # of a negative, after which a user is taken to have everything
+
+
+@dataclass
+class Side:
+    """The parameters of one side, users or items, and AdaGrad's sums of squared gradients; all float32.
+
+    vectors (n, d), bias (n,), squares (n,) of the vectors, bias_squares (n,).
+    """
+
+    vectors: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    squares: NDArray[np.float32]
+    bias_squares: NDArray[np.float32]
+
+    @classmethod
+    def random(cls, n: int, factors: int, rng: np.random.Generator) -> Side:
+        """Normal vectors of expected length .1, no biases."""
+        vectors = rng.standard_normal((n, factors), np.float32) * np.float32(0.1 / np.sqrt(factors))
+        return cls(vectors, np.zeros(n, np.float32), np.zeros(n, np.float32), np.zeros(n, np.float32))
+
+
+class Negatives(NamedTuple):
+    """A distribution over items: its distribution function, and a guide table (Chen & Asau 1974) that makes a draw O(1)."""
+
+    cumulative: NDArray[np.float64]
+    guide: Index
+
+    @classmethod
+    def powered(cls, counts: NDArray[Any], power: float) -> Negatives:
+        """Probability of each item proportional to counts^power: 0 is uniform, 1 popularity."""
+        logs = power * np.log(counts)
+        cumulative = np.cumsum(np.exp(logs - logs.max()))
+        cumulative /= cumulative[-1]
+        guide = np.searchsorted(cumulative, np.arange(len(counts)) / len(counts), side="right")
+        return cls(cumulative, guide.astype(np.int32))
+
+
+def epoch(n: int, rng: np.random.Generator) -> Iterator[tuple[NDArray[np.int64], np.uint64]]:
+    """Split samples 0..n-1 at random into batches, and give each a key for its random numbers; ascending within a batch."""
+    count = max(1, round(n / np.clip(n / BATCHES, 1, MAX_BATCH)))
+    batch = rng.integers(0, count, n, dtype=np.uint16)
+    order = np.argsort(batch, kind="stable")
+    stops = np.cumsum(np.bincount(batch, minlength=count)).tolist()
+    keys = rng.integers(0, 2**64, count, dtype=np.uint64)
+    for start, stop, key in zip([0, *stops[:-1]], stops, keys, strict=True):
+        if stop > start:
+            yield order[start:stop], key
+
+
+class Descent:
+    """Mini-batch descent on both sides, with the learning rate and the regularisation of one entry."""
+
+    def __init__(self, users: Side, items: Side, *, learning_rate: float, regularization: float, backend: str) -> None:
+        self.users, self.items = users, items
+        self._rate, self._regularization = np.float32(learning_rate), np.float32(regularization)
+        self._backend = backend
+        self._descend, self._group = kernel("descend_rows", backend), kernel("group_entries", backend)
+
+    def batch(self, owners: Index, width: int, fill: Fill) -> None:
+        """One batch: sample s belongs to user owners[s], ascending; `fill(start, stop, columns, pulls)` writes its `width` entries.
+
+        The regularisation of a sample's user is that of one entry, not of `width`.
+        """
+        first = np.flatnonzero(np.concatenate(([True], owners[1:] != owners[:-1])))
+        bounds = np.append(first, len(owners))
+        columns, pulls = np.empty((len(owners), width), np.int32), np.empty((len(owners), width), np.float32)
+        before = np.empty((len(first), self.users.vectors.shape[1]), np.float32)
+        flat_columns, flat_pulls = columns.ravel(), pulls.ravel()
+        rows, offsets, every = owners[first], bounds * width, np.arange(columns.size, dtype=np.int32)
+
+        def move_users(start: int, stop: int) -> None:
+            fill(bounds[start], bounds[stop], columns, pulls)
+            self._move(
+                self.users, start, stop, rows, offsets, every, flat_columns, flat_pulls, self.items.vectors, before, 1 / width
+            )  # fmt: skip
+
+        run_blocks(move_users, len(rows), -(-len(rows) // BLOCKS))
+        user_of = np.repeat(np.arange(len(rows), dtype=np.int32), np.diff(offsets))
+        self.move_items(self.items, flat_columns, user_of, flat_pulls, before)
+
+    def move_items(self, items: Side, columns: Index, sources: Index, pulls: Floats, vectors: Floats) -> None:
+        """Move the items in `columns`: entry e pulls item columns[e] along vectors[sources[e]] by pulls[e]."""
+        rows, offsets, order = self._group(columns, len(items.vectors))
+
+        def move(start: int, stop: int) -> None:
+            low, high = np.searchsorted(offsets[:-1], (start, stop)).tolist()
+            self._move(items, low, high, rows, offsets, order, sources, pulls, vectors, vectors[:0], 1)
+
+        run_blocks(move, len(columns), -(-len(columns) // BLOCKS))  # blocks of entries: a popular item has many
+
+    def _move(
+        self, side: Side, start: int, stop: int, rows: Index, offsets: Any, order: Index, columns: Index, pulls: Floats,
+        other: Floats, before: Floats, share: float,
+    ) -> None:  # fmt: skip
+        self._descend(
+            start, stop, rows, offsets, order, columns, pulls, other, side.vectors, side.bias, side.squares, side.bias_squares,
+            self._rate, np.float32(self._regularization * share), before,
+        )  # fmt: skip
