@@ -174,6 +174,8 @@ def factorize(values: Any, what: str = "id") -> tuple[IdIndex, Rows]:
     >>> list(index), rows.tolist()
     ([7, 'a', 'b'], [2, 0, 1, 2])
     """
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+        raise DataError(f"{what}s must be a column of ids, got {values!r}")
     ints = _as_int_array(values)
     if ints is not None:
         unique, rows = _factorize_ints(ints)
