@@ -47,8 +47,12 @@ def read_jsonl_plain(path: Path, roles: dict[str, str], text: list[str], account
         if not isinstance(record, dict):
             malformed.add(line, "not a JSON object")
             continue
-        for key in found:
-            found[key].append(_json_text(record.get(key)))
+        texts = [_json_text(record.get(key)) for key in found]
+        if "\\ud" in content.lower() and not all(_is_unicode(text) for text in texts):
+            malformed.add(line, "half of a surrogate pair")
+            continue
+        for column, text_ in zip(found.values(), texts, strict=True):
+            column.append(text_)
     malformed.close()
     numbered = {key: at for at, key in enumerate(found)}
     columns: Columns = {numbered[key]: values for key, values in found.items()}
@@ -132,6 +136,14 @@ def _numbered_rows(layout: Layout, malformed: Malformed) -> Iterator[tuple[int, 
             continue
         line = getattr(rows, "line_num", line + 1)
         yield line, row
+
+
+def _is_unicode(text: str | None) -> bool:
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _json_text(value: Any) -> str | None:

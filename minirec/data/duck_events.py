@@ -141,14 +141,14 @@ def _fetch(connection: Any, roles: list[str], whole: dict[str, bool], text: list
 
 def _coded(connection: Any, column: str) -> Ids:
     """Dense codes of a text column, in the order of the UTF-8 bytes of its distinct values."""
-    query = f"SELECT DISTINCT {column} AS v FROM events WHERE {column} IS NOT NULL ORDER BY v"
-    distinct = connection.execute(query).fetchnumpy()["v"]
-    n = connection.execute("SELECT count(*) FROM events").fetchone()[0]
-    if not len(distinct):
-        return Ids(IdIndex.from_range(0), np.full(n, -1, np.int32))
     connection.execute(
-        f"CREATE TYPE {column}_ids AS ENUM (SELECT DISTINCT {column} AS v FROM events WHERE {column} IS NOT NULL ORDER BY v)"
+        f"CREATE TEMP TABLE {column}_values AS SELECT DISTINCT {column} AS v FROM events WHERE {column} IS NOT NULL ORDER BY v"
     )
+    distinct = connection.execute(f"SELECT v FROM {column}_values").fetchnumpy()["v"]
+    if not len(distinct):
+        n = connection.execute("SELECT count(*) FROM events").fetchone()[0]
+        return Ids(IdIndex.from_range(0), np.full(n, -1, np.int32))
+    connection.execute(f"CREATE TYPE {column}_ids AS ENUM (SELECT v FROM {column}_values)")
     codes = connection.execute(f"SELECT coalesce(enum_code({column}::{column}_ids)::INTEGER, -1) AS code FROM events").fetchnumpy()["code"]
     index, row_of_code = factorize(distinct.tolist(), column)
     return Ids(index, np.append(row_of_code, -1)[np.asarray(codes)].astype(np.int32))
