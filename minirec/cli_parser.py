@@ -32,7 +32,9 @@ def build_parser() -> argparse.ArgumentParser:
     run = command(commands, "run", "read, clean, split, fit, choose, evaluate, recommend and report, into one folder")
     run.add_argument("source", nargs="?", help="events: a file, or the name of a built-in data set (default: the best one there is)")
     run.add_argument("--out", default="minirec-out", metavar="FOLDER", help="where to write (default: %(default)s)")
-    run.add_argument("--models", type=_names, metavar="A,B", help="models to fit (default: popularity,random,itemknn,rp3beta,als,bpr,ease)")
+    run.add_argument(
+        "--models", type=_names, metavar="A,B", help="registry names (default: popularity,random,itemknn,rp3beta,ease,slim,als,bpr)"
+    )
     run.add_argument("--param", action="append", default=[], metavar="MODEL.NAME=VALUE", help="a parameter of a model; may be repeated")
     run.add_argument("--k", type=_numbers, metavar="N,N", help="lengths of the lists that are measured (default: 10,20)")
     run.add_argument("--split", choices=("time", "random", "leave-last"), help="default: time where there is time, else random")

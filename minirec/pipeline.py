@@ -30,7 +30,7 @@ from .models.base import Progress
 from .options import memory_budget, options, options_in_force
 from .report import REFERENCES, Outcome, gather, render
 
-DEFAULT_MODELS = ("popularity", "random", "itemknn", "rp3beta", "als", "bpr", "ease")
+DEFAULT_MODELS = ("popularity", "random", "itemknn", "rp3beta", "ease", "slim", "als", "bpr")
 SPLITS = ("time", "random", "leave-last")
 WEIGHTS = ("binary", "count", "log", "raw")
 GRID: Mapping[str, Mapping[str, tuple[Any, ...]]] = {  # the settings without which a model's figures would say nothing about it
