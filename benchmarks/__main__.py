@@ -1,0 +1,136 @@
+"""`python -m benchmarks speed | scaling | latency | coldstart | report`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import coldstart, latency, report, runner, scaling
+from .load import machine
+from .peers import PEERS, install
+from .runner import Folders, Results, Row
+from .tasks import TASKS
+
+HERE = Path(__file__).resolve().parent
+
+
+def say(text: str) -> None:
+    """A line to the terminal, at once."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def brief(row: Row) -> str:
+    """A row in a line."""
+    names = ("task", "operation", "what", "who", "side", "data", "events", "users", "items", "factors", "threads", "peer")
+    label = " ".join(str(row[name]) for name in names if name in row)
+    shown = (
+        "error",
+        "ratio",
+        "peer_seconds",
+        "minirec_seconds",
+        "peer_quality",
+        "minirec_quality",
+        "agreement",
+        "seconds",
+        "p50",
+        "throughput",
+    )
+    figures = [f"{name} {row[name]:.4g}" if isinstance(row[name], float) else f"{name} {row[name]}" for name in shown if name in row]
+    return f"{label}: {', '.join(figures)}"
+
+
+def speed(arguments: argparse.Namespace, folders: Folders) -> Iterator[Row]:
+    """Run what is asked for and not there yet; each row as it is done."""
+    tasks = [task for task in TASKS.values() if not arguments.task or task.name in arguments.task]
+    for row in runner.rows_to_do(tasks, arguments.peer, arguments.data, arguments.threads):
+        results = Results(folders.results / f"{row['task']}.json", runner.SPEED_KEY)
+        old = results.find(row)
+        if old is not None and "error" not in old and not arguments.again:
+            continue
+        task = TASKS[row["task"]]
+        done = runner.measure(task, row["data"], row["threads"], row["peer"], folders, rounds=arguments.rounds, limit=arguments.limit)
+        results.put(done)
+        yield done
+
+
+def peers(folders: Folders, names: list[str] | None, again: bool) -> Iterator[Row]:
+    """Make the environments of the peers (those of later issues only by name), and list what came of it."""
+    results = Results(folders.results / "peers.json", ("peer",))
+    for peer in PEERS.values():
+        if peer.name in names if names else not peer.later:
+            row = install(peer, folders.envs, again=again)._asdict()
+            results.put(row)
+            yield row
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    from minirec.options import cache_folder, data_folder
+
+    cache = cache_folder() / "benchmarks"
+    top = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("peers", "install the peers, each in an environment of its own"),
+        ("speed", "minirec beside its peers, task by task, in turns"),
+        ("scaling", "time and memory against events, users, items and factors"),
+        ("latency", "one user at a time, and eight threads at once"),
+        ("coldstart", "import, first call, new environment"),
+        ("report", "write RESULTS.md and its pictures from the results"),
+    ):
+        one = commands.add_parser(name, help=text)
+        one.add_argument("--results", type=Path, default=HERE / "results", help="folder of results (default: benchmarks/results)")
+        one.add_argument("--data-folder", type=Path, default=data_folder(), help="folder with ml-1m, ml-100k, gowalla (MINIREC_DATA)")
+        one.add_argument("--work", type=Path, default=cache / "data", help="folder of prepared data sets")
+        one.add_argument("--envs", type=Path, default=cache / "environments", help="folder of the peers' environments")
+        one.add_argument("--again", action="store_true", help="measure anew what is there already")
+        if name in ("speed", "scaling", "latency"):
+            one.add_argument("--task", nargs="+", choices=None if name == "scaling" else [*TASKS, *latency.TASKS], help="only these")
+        if name in ("speed", "peers"):
+            one.add_argument("--peer", nargs="+", help="only these peers")
+        if name == "speed":
+            one.add_argument("--data", nargs="+", help="only these data sets")
+            one.add_argument("--limit", type=float, default=900.0, help="seconds that one run may take")
+        if name == "scaling":
+            one.add_argument("--axis", nargs="+", choices=("events", "users", "items", "factors"), help="only these")
+        if name in ("speed", "scaling"):
+            one.add_argument("--threads", nargs="+", type=int, help="only these numbers of threads (default: 1 and 2; scaling: 2)")
+        if name in ("speed", "scaling", "latency", "coldstart"):
+            one.add_argument("--rounds", type=int, default=5 if name == "speed" else 3, help="timed runs of each side")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; 0, or 1 where a row could not be measured."""
+    chosen = parser().parse_args(arguments)
+    data = chosen.data_folder.expanduser().resolve() if chosen.data_folder else None
+    folders = Folders(data, chosen.work.resolve(), chosen.envs.resolve(), chosen.results)
+    rows: Iterator[Row]
+    if chosen.command == "report":
+        report.write(chosen.results, chosen.results.parent)
+        return 0
+    chosen.results.mkdir(parents=True, exist_ok=True)
+    (chosen.results / "machine.json").write_text(json.dumps(machine()) + "\n", "utf-8")
+    if chosen.command == "peers":
+        rows = peers(folders, chosen.peer, chosen.again)
+    elif chosen.command == "speed":
+        rows = speed(chosen, folders)
+    elif chosen.command == "scaling":
+        rows = scaling.run(folders, chosen.task, chosen.axis, chosen.threads or [2], chosen.rounds, chosen.again)
+    elif chosen.command == "latency":
+        rows = latency.run(folders, chosen.task, chosen.rounds, chosen.again)
+    else:
+        rows = coldstart.run(folders, chosen.rounds, chosen.again)
+    failed = 0
+    for row in rows:
+        say(brief(row))
+        failed += row.get("error") is not None
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""The data sets of the tasks, prepared once into a work folder: the same matrices for every side."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import minirec as mr
+
+SEED = 0
+HELD_OUT = 0.2
+HELD_OUT_SYNTHETIC = 0.05
+SYNTHETIC = {"syn5m": "zipf-5000000-100000-50000", "syn50m": "zipf-50000000-1000000-200000"}
+GROUPS = 50  # of items and users with common tastes, in the synthetic events
+TASTE = 0.7  # share of synthetic events that follow the user's tastes
+
+
+class NoData(Exception):  # noqa: N818 - it says what it is
+    """The files of a data set are not in the data folder."""
+
+
+def prepare(name: str, source: Path | None, work: Path) -> Path:
+    """The folder of a prepared data set; made unless it is there. `source` is the folder with the files that cannot be drawn."""
+    name = SYNTHETIC.get(name, name)
+    folder = work / name
+    if (folder / "meta.json").exists():
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    if name.startswith("zipf-"):
+        events, users, items = map(int, name.split("-")[1:])
+        meta = _save_split(folder, *_zipf(events, users, items))
+    elif match := re.fullmatch(r"events-(\d+)", name):
+        meta = _save_events(folder, int(match[1]))
+    elif name in READERS:
+        if source is None:
+            raise NoData(f"{name} is read from files: name their folder with --data-folder or MINIREC_DATA")
+        meta = _save_datasets(folder, *READERS[name](source))
+    else:
+        raise NoData(f"unknown data set {name}; there are {', '.join([*READERS, *SYNTHETIC])} and zipf-EVENTS-USERS-ITEMS")
+    (folder / "meta.json").write_text(json.dumps({"name": name, "seed": SEED} | meta), "utf-8")
+    return folder
+
+
+def _first(folder: Path, *names: str) -> Path:
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise NoData(f"none of {', '.join(names)} is in the folder {folder.name} of the data folder")
+
+
+def _movielens(name: str) -> Callable[[Path], tuple[mr.Dataset, mr.Dataset]]:
+    def read(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
+        import minirec as mr
+
+        path = _first(source / name, "ratings.dat", "u.data", "ratings.parquet")
+        how: dict[str, Any] = {} if path.suffix == ".parquet" else {"format": "movielens"}
+        if path.suffix == ".parquet":
+            how = {"user": "user", "item": "item", "weight": "rating", "time": False}
+        train, held = mr.split(mr.read(path, **how), "random", test=HELD_OUT, seed=SEED)
+        return train, held
+
+    return read
+
+
+def _gowalla(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
+    import minirec as mr
+
+    train, held = (mr.read(_first(source / "gowalla", name), format="adjacency") for name in ("train.txt", "test.txt"))
+    return train, held
+
+
+READERS = {"ml-1m": _movielens("ml-1m"), "ml-100k": _movielens("ml-100k"), "gowalla": _gowalla}
+
+
+def _save_datasets(folder: Path, train: mr.Dataset, held: mr.Dataset) -> dict[str, Any]:
+    """Rows and columns are those of the users and items of train; held-out events of others are left out, and counted."""
+    user = train.users.rows(held.users.ids(held.user))
+    item = train.items.rows(held.items.ids(held.item))
+    known = (user >= 0) & (item >= 0)
+    shape = (train.n_users, train.n_items)
+    weight = np.ones(len(train), np.float32) if train.weight is None else train.weight
+    held_weight = np.ones(len(held), np.float32) if held.weight is None else held.weight
+    return _save(folder, shape, (train.user, train.item, weight), (user[known], item[known], held_weight[known]), int((~known).sum()))
+
+
+def _save_split(folder: Path, user: NDArray[Any], item: NDArray[Any]) -> dict[str, Any]:
+    """Hold out a few events at random; users and items without a training event fall away."""
+    held = np.random.default_rng(SEED + 1).random(len(user)) < HELD_OUT_SYNTHETIC
+    users, user = _compact(user, ~held)
+    items, item = _compact(item, ~held)
+    keep = held & (user >= 0) & (item >= 0)
+    ones = np.ones(len(user), np.float32)
+    train = (user[~held], item[~held], ones[~held])
+    return _save(folder, (users, items), train, (user[keep], item[keep], ones[keep]), int(held.sum() - keep.sum()))
+
+
+def _compact(rows: NDArray[Any], of: NDArray[np.bool_]) -> tuple[int, NDArray[np.int32]]:
+    present = np.bincount(rows[of], minlength=int(rows.max()) + 1) > 0
+    return int(present.sum()), np.where(present, np.cumsum(present) - 1, -1).astype(np.int32)[rows]
+
+
+def _save(folder: Path, shape: tuple[int, int], train: tuple[Any, ...], held: tuple[Any, ...], left_out: int) -> dict[str, Any]:
+    from scipy.sparse import csr_matrix, save_npz
+
+    for name, (user, item, weight) in (("train", train), ("held", held)):
+        matrix = csr_matrix((weight, (user, item)), shape, np.float32)  # the kind that every peer takes
+        matrix.sort_indices()
+        save_npz(folder / f"{name}.npz", matrix, compressed=False)
+    return {"users": shape[0], "items": shape[1], "events": len(train[0]), "held": len(held[0]), "held_left_out": left_out}
+
+
+def _zipf(events: int, users: int, items: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Distinct pairs of a user and an item: popularity by Zipf's law, activity log-normal, and tastes.
+
+    Ranks are drawn from Zipf's law; for an event that follows taste the rank moves, within its block of GROUPS ranks, to the item
+    of one of the user's two groups: so popularity stays what it was, and there is something to learn.
+    """
+    rng = np.random.default_rng(SEED)
+    by_rank = np.cumsum(1.0 / np.arange(1, items + 1))
+    by_user = np.cumsum(rng.lognormal(0.0, 1.0, users))
+    tastes = rng.integers(0, GROUPS, (users, 2), np.int32)
+    keys, fresh = np.zeros(0, np.int64), 0.7  # share of the drawn pairs that are new
+    while len(keys) < events:
+        n = int(1.1 * (events - len(keys)) / fresh) + 1024
+        user = np.searchsorted(by_user, rng.random(n) * by_user[-1]).astype(np.int32)
+        rank = np.searchsorted(by_rank, rng.random(n) * by_rank[-1])
+        group = tastes[user, rng.integers(0, 2, n)]
+        moved = rank // GROUPS * GROUPS + group
+        rank = np.where((rng.random(n) < TASTE) & (moved < items), moved, rank)
+        before = len(keys)
+        keys = np.unique(np.concatenate([keys, user.astype(np.int64) * items + rank]))
+        fresh = max((len(keys) - before) / n, 0.05)
+    keys = np.sort(rng.choice(keys, events, replace=False)) if len(keys) > events else keys
+    return (keys // items).astype(np.int32), rng.permutation(items).astype(np.int32)[keys % items]
+
+
+def _save_events(folder: Path, events: int) -> dict[str, Any]:
+    """An event log as CSV and Parquet: integer user ids that are no row numbers, item ids that are text, quantity, seconds."""
+    import duckdb
+
+    rng = np.random.default_rng(SEED)
+    user, item = _zipf(events, max(events // 50, 10), max(events // 250, 10))
+    order = rng.permutation(events)
+    columns = {  # noqa: F841 - DuckDB finds it by its name
+        "user": 100_000 + 7 * user[order].astype(np.int64),
+        "number": item[order],
+        "quantity": rng.integers(1, 6, events).astype(np.float32),
+        "time": 1_700_000_000 + np.sort(rng.integers(0, 31_536_000, events)),
+    }
+    with duckdb.connect() as connection:
+        connection.execute("CREATE VIEW log AS SELECT user, 'sku-' || number AS item, quantity, time FROM columns")
+        connection.execute(f"COPY log TO '{folder / 'events.csv'}' (HEADER)")
+        connection.execute(f"COPY log TO '{folder / 'events.parquet'}' (FORMAT parquet)")
+    return {"users": int(user.max()) + 1, "items": int(item.max()) + 1, "events": events}

@@ -1,0 +1,16 @@
+"""All tasks, by name. Importing them imports neither a peer nor minirec: each side does that for itself."""
+
+from __future__ import annotations
+
+from ..task import Task
+from . import evaluation, growth, ials, linear, neighbours, one_user, ratings, reading, sampled, topk
+
+TASKS: dict[str, Task] = {
+    task.name: task for room in (ials, sampled, ratings, neighbours, linear, topk, one_user, reading, evaluation) for task in room.TASKS
+}
+_OTHER = {task.name: task for task in (one_user.AT_ONCE, *growth.GROWTH)}  # of the commands latency and scaling
+
+
+def find(name: str) -> Task:
+    """The task of a name."""
+    return TASKS[name] if name in TASKS else _OTHER[name]
