@@ -183,7 +183,7 @@ def test_a_small_budget_makes_narrow_tiles():
             return super().block(start, stop)
 
     with options(memory="16MB", threads=1):
-        ranked = rank(Watched(np.zeros(n, np.float32), 64), 2, backend=resolve())
+        ranked = rank(Watched(np.zeros(n, np.float32), 64), 2, backend="numpy")
     assert as_lists(ranked) == [([0, 1], [0.0, 0.0])] * 64
     assert max(sizes) == 16_000_000 // (16 * n)
 
