@@ -48,3 +48,10 @@ def topk_product(
     indptr = np.concatenate([np.zeros(1, np.int64), *(counts for counts, _, _ in parts)]).cumsum()
     indices = np.concatenate([np.zeros(0, np.int32), *(columns for _, columns, _ in parts)])
     return CSR(indptr, indices, np.concatenate([np.zeros(0, np.float32), *(kept for _, _, kept in parts)]), (rows, n))
+
+
+def topk_rows(matrix: CSR, k: int, backend: str) -> CSR:
+    """The k largest positive entries of each row; of equal ones those of the lower columns."""
+    n = matrix.shape[1]
+    identity = CSR(np.arange(n + 1), np.arange(n, dtype=np.int32), np.zeros(0, np.float32), (n, n))
+    return topk_product(matrix, identity, k, backend)

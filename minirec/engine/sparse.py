@@ -84,7 +84,8 @@ class CSR(NamedTuple):
 
     def transpose(self) -> CSR:
         """The transposed matrix, by a stable counting sort: O(nnz log nnz) without SciPy."""
-        order = np.argsort(self.indices, kind="stable")
+        keys = self.indices.astype(np.uint16) if self.shape[1] <= 2**16 else self.indices  # NumPy sorts 16-bit keys by radix
+        order = np.argsort(keys, kind="stable")
         counts = np.bincount(self.indices, minlength=self.shape[1])
         indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
         return CSR(indptr, self.row_ids()[order].astype(np.int32), self.data[order], (self.shape[1], self.shape[0]))

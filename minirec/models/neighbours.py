@@ -262,6 +262,9 @@ class _UserScorer:
         self.vectors = self.compare.vectors(model._entries(profiles.history))
         self.left_out = np.full(len(profiles), -1, np.int32) if profiles.rows is None else profiles.rows.astype(np.int32)
         self.events = model._entries(model.seen_)
+        self.by_item = model.by_item_
+        if not model.use_weights and model.similarity in ("cosine", "jaccard"):  # all ones, which the product need not read
+            self.by_item = self.by_item.with_data(self.by_item.data[:0])
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -271,7 +274,7 @@ class _UserScorer:
         """The nearest users of profiles start..stop: CSR (stop - start, users)."""
         vectors = self.vectors.rows(np.arange(start, stop))
         m = self.model
-        return self.compare.nearest(vectors, m.by_item_, m.scales_, m.neighbors, m.backend_, self.left_out[start:stop], threads=1)
+        return self.compare.nearest(vectors, self.by_item, m.scales_, m.neighbors, m.backend_, self.left_out[start:stop], threads=1)
 
     def block(self, start: int, stop: int) -> Scores:
         return LinearScorer(self.neighbours(start, stop), self.events, self.model.backend_).block(0, stop - start)

@@ -44,7 +44,7 @@ class SLIM(LinearModel):
     name = "slim"
     search_space: ClassVar[dict[str, Any]] = {"l1_regularization": (0.1, 50.0, "log"), "l2_regularization": (1.0, 1000.0, "log")}
 
-    def __init__(self, *, l1_regularization: float = 5.0, l2_regularization: float = 50.0, tol: float = 1e-5) -> None:
+    def __init__(self, *, l1_regularization: float = 1.0, l2_regularization: float = 50.0, tol: float = 1e-5) -> None:
         self.l1_regularization = l1_regularization
         self.l2_regularization = l2_regularization
         self.tol = tol

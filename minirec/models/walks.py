@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
-from ..engine.neighbours import topk_product
+from ..engine.neighbours import topk_product, topk_rows
 from ..engine.sparse import CSR
 from .base import Monitor
 from .checks import choice, number, whole
@@ -25,33 +25,41 @@ class P3alpha(LinearModel):
 
     Cooper et al. 2014, "Random walks in recommender systems: exact computation and simulations", section 3. As in Ferrari
     Dacrema et al. 2021 ("A troubling analysis of reproducibility and progress in recommender systems research") a walk does not
-    end where its second step was, and only the largest weights are kept: here those of each row i, the source of the last two
-    steps (they cut each column j as well).
+    end where its second step was, and only the largest weights are kept. Their figures are those of neighbors_of="both".
 
     Parameters
     ----------
     alpha : power of the transition probabilities, at least 0; 1 for the plain walk.
-    neighbors : weights kept for each item of the history; ties go to the lower row.
-    normalize : scale the weights of each item of the history to a sum of 1.
+    neighbors : weights kept for each item; of equal ones those of the lower rows.
+    neighbors_of : "source": the largest of each row i, an item of the history; "both": and of these the largest of each
+        column j, an item to recommend.
+    normalize : scale each row, once cut, to a sum of 1; columns are cut after that.
 
     Time O(sum of the squared lengths of the users' histories), memory O(items x neighbors).
     """
 
     name = "p3alpha"
-    search_space: ClassVar[dict[str, Any]] = {"alpha": (0.2, 1.6, "linear"), "neighbors": (20, 1000, "int"), "normalize": [False, True]}
+    search_space: ClassVar[dict[str, Any]] = {
+        "alpha": (0.2, 1.6, "linear"),
+        "neighbors": (20, 1000, "int"),
+        "neighbors_of": ["source", "both"],
+        "normalize": [False, True],
+    }
 
-    def __init__(self, *, alpha: float = 1.0, neighbors: int = 100, normalize: bool = False) -> None:
+    def __init__(self, *, alpha: float = 1.0, neighbors: int = 100, neighbors_of: str = "source", normalize: bool = False) -> None:
         self.alpha = alpha
         self.neighbors = neighbors
+        self.neighbors_of = neighbors_of
         self.normalize = normalize
 
     def _check(self) -> None:
         number("alpha", self.alpha, low=0)
         whole("neighbors", self.neighbors)
+        choice("neighbors_of", self.neighbors_of, ("source", "both"))
         choice("normalize", self.normalize, (False, True))
 
     def estimate_memory(self, dataset: Dataset) -> int:
-        return 24 * dataset.n_items * min(self.neighbors, dataset.n_items) + 64 * len(dataset)
+        return 48 * dataset.n_items * min(self.neighbors, dataset.n_items) + 64 * len(dataset)
 
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
         x, n = train.binary, train.n_items
@@ -69,6 +77,8 @@ class P3alpha(LinearModel):
         if self.normalize:
             sums = np.bincount(weights.row_ids(), weights=weights.data, minlength=n)
             weights = weights.with_data((weights.data / np.repeat(sums, weights.counts())).astype(np.float32))
+        if self.neighbors_of == "both":
+            weights = topk_rows(weights.transpose(), self.neighbors, self.backend_).transpose()
         self.weights_ = weights
 
     def _end_scale(self, popularity: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -89,15 +99,17 @@ class RP3beta(P3alpha):
 
     Parameters
     ----------
-    alpha, neighbors, normalize : as in P3alpha.
+    alpha, neighbors, neighbors_of, normalize : as in P3alpha.
     beta : the knob of the tail, at least 0: the larger, the less popular the items recommended; 0 is P3alpha.
     """
 
     name = "rp3beta"
     search_space: ClassVar[dict[str, Any]] = {**P3alpha.search_space, "beta": (0.0, 1.0, "linear")}
 
-    def __init__(self, *, alpha: float = 1.0, beta: float = 0.6, neighbors: int = 100, normalize: bool = False) -> None:
-        super().__init__(alpha=alpha, neighbors=neighbors, normalize=normalize)
+    def __init__(
+        self, *, alpha: float = 1.0, beta: float = 0.6, neighbors: int = 100, neighbors_of: str = "source", normalize: bool = False
+    ) -> None:
+        super().__init__(alpha=alpha, neighbors=neighbors, neighbors_of=neighbors_of, normalize=normalize)
         self.beta = beta
 
     def _check(self) -> None:
