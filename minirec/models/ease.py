@@ -26,7 +26,7 @@ class EASE(LinearModel):
     min_B |X - X B|_F^2 + lambda |B|_F^2 with diag(B) = 0, X binary (users, items):  B_ij = -P_ij / P_jj for i != j, where
     P = (XᵀX + lambda I)^-1;  score(u, j) = x_u B_j.
 
-    Steck 2019, "Embarrassingly shallow autoencoders for sparse data", eq. 4 to 8.
+    Steck 2019, "Embarrassingly shallow autoencoders for sparse data", eq. 8.
 
     Parameters
     ----------

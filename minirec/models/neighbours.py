@@ -6,11 +6,13 @@ Both compare documents made of terms: for `ItemKNN` a document is an item and it
 
     cosine   w_d . w_e / (|w_d| |w_e| + h)
     jaccard  |d and e| / (|d or e| + h), of the sets of terms
-    tfidf    cosine of the vectors w_dt log(N / n_t)                       Salton & Buckley 1988, table 1 (weights "nfx", no 0.5)
-    bm25     dot product of the vectors idf_t w_dt (k1 + 1) / (w_dt + k1 (1 - b + b l_d / l)), l_d = sum_t w_dt with mean l,
-             idf_t = log(1 + (N - n_t + 0.5) / (n_t + 0.5))                 Robertson & Zaragoza 2009, eq. 3.15; both sides are
-             weighted alike, so that it is symmetric, and the 1 + keeps idf positive
+    tfidf    cosine of the vectors w_dt log(N / n_t)
+    bm25     dot product of the vectors idf_t w_dt (k1 + 1) / (w_dt + k1 (1 - b + b l_d / l)), where l_d = sum_t w_dt has the mean l
+             and idf_t = log(1 + (N - n_t + 0.5) / (n_t + 0.5))
 
+Salton & Buckley 1988, "Term-weighting approaches in automatic text retrieval" (the weights "tfc"); Robertson & Zaragoza 2009,
+"The probabilistic relevance framework: BM25 and beyond", section 3.4, with two changes: both sides are weighted alike, so that
+it is symmetric, and the 1 in the logarithm keeps idf positive.
 Only positive similarities count, no document is its own neighbour, and of equal ones the lower row is the nearer.
 """
 
@@ -126,11 +128,11 @@ class ItemKNN(_Neighbourhood, LinearModel):
     """Item neighbourhoods: items are recommended that are similar to those in the history.
 
     score(u, j) = sum over i in the history of w_ui s_ij, where i is among the `neighbors` items most similar to j
-    (neighbors_of="target": Sarwar et al. 2001, "Item-based collaborative filtering recommendation algorithms", section 3.2,
-    without the division by the sum of the similarities, which only a rating needs), or where j is among those most similar to i
-    (neighbors_of="source": Deshpande & Karypis 2004, "Item-based top-N recommendation algorithms", section 4). The two
-    differ: as source an item without much in common with anything still recommends its neighbours, as target popular items,
-    which are near to many, gain nothing by it. Similarities: see the head of minirec/models/neighbours.py.
+    (neighbors_of="target": Sarwar et al. 2001, "Item-based collaborative filtering recommendation algorithms", without the
+    division by the sum of the similarities, which only a rating needs), or where j is among those most similar to i
+    (neighbors_of="source": Deshpande & Karypis 2004, "Item-based top-N recommendation algorithms"). The two differ: a popular
+    item is near to many, so with "target" it speaks for many items, and with "source" many items speak for it.
+    Similarities: see the head of minirec/models/neighbours.py.
 
     Parameters
     ----------
@@ -251,6 +253,8 @@ class UserKNN(_Neighbourhood):
         users, items = len(self.users_), len(self.items_)
         if self.by_item_.shape != (items, users) or self.idf_.shape != (items,) or self.scales_.shape != (users,):
             raise ValueError("the arrays do not fit the numbers of users and items")
+        if any(array.dtype.kind != "f" for array in (self.idf_, self.scales_)):
+            raise ValueError("the counts of the collection are not floating-point numbers")
 
 
 class _UserScorer:

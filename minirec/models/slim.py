@@ -26,9 +26,9 @@ class SLIM(LinearModel):
     min_W |X - X W|_F^2 / 2 + l2 |W|_F^2 / 2 + l1 |W|_1  with W >= 0, diag(W) = 0, X binary (users, items);
     score(u, j) = x_u W_j.
 
-    Ning & Karypis 2011, "SLIM: sparse linear methods for top-N recommender systems", eq. 3 (l2 is their beta, l1 their lambda).
-    Solved for one column at a time by coordinate descent on the Gram matrix XᵀX, as Friedman et al. 2010 ("Regularization
-    paths for generalized linear models via coordinate descent", section 2.2, covariance updates).
+    Ning & Karypis 2011, "SLIM: sparse linear methods for top-N recommender systems", section "Learning W for SLIM"; l2 is their
+    beta, l1 their lambda. Solved for one column at a time by coordinate descent on the Gram matrix XᵀX, as Friedman et al. 2010
+    ("Regularization paths for generalized linear models via coordinate descent", section 2.2, covariance updates).
 
     Parameters
     ----------

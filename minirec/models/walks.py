@@ -23,7 +23,7 @@ class P3alpha(LinearModel):
 
         W_ij = (sum_{v has i and j} d_v^-alpha) / d_i^alpha,   i != j.
 
-    Cooper et al. 2014, "Random walks in recommender systems: exact computation and simulations", section 3. As in Ferrari
+    Cooper et al. 2014, "Random walks in recommender systems: exact computation and simulations". As in Ferrari
     Dacrema et al. 2021 ("A troubling analysis of reproducibility and progress in recommender systems research") a walk does not
     end where its second step was, and only the largest weights are kept. Their figures are those of neighbors_of="both".
 
@@ -94,7 +94,7 @@ class P3alpha(LinearModel):
 class RP3beta(P3alpha):
     """`P3alpha` with every score divided by a power of the item's popularity: score(u, j) / d_j^beta, so W_ij / d_j^beta.
 
-    Paudel et al. 2017, "Updatable, accurate, diverse, and scalable recommendations for interactive applications", section 4.2.
+    Paudel et al. 2017, "Updatable, accurate, diverse, and scalable recommendations for interactive applications".
     The division comes before the largest weights are chosen, and before `normalize`.
 
     Parameters
