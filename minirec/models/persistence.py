@@ -133,7 +133,7 @@ def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, A
             value = _take_csr(arrays, f"state.{name}")
         else:
             value = arrays[f"state.{name}"]
-            if value.dtype not in (np.float32, np.float64, np.int32, np.int64):
+            if value.dtype not in (np.float32, np.float64):
                 raise ValueError(f"{name} is of type {value.dtype}")
             if name in cls._per_user and len(value) != len(model.users_):
                 raise ValueError(f"{name} has {len(value)} rows for {len(model.users_)} users")
