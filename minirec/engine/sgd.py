@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backend import kernel, run_blocks
-from .sparse import Floats, Index
+from .sparse import Floats, Index, Pointer
 
 Fill = Callable[[int, int, Index, Floats], None]
 MAX_BATCH = 2**15  # samples; fewer where that would leave less than BATCHES batches an epoch
@@ -70,16 +70,22 @@ def epoch(n: int, rng: np.random.Generator) -> Iterator[tuple[NDArray[np.int64],
             yield order[start:stop], key
 
 
-class Descent:
-    """Mini-batch descent on both sides, with the learning rate and the regularisation of one entry."""
+class Groups(NamedTuple):
+    """Entries grouped by row: entries order[offsets[r]:offsets[r + 1]] belong to rows[r]; the rows are distinct and ascend."""
 
-    def __init__(self, users: Side, items: Side, *, learning_rate: float, regularization: float, backend: str) -> None:
-        self.users, self.items = users, items
-        self._rate, self._regularization = np.float32(learning_rate), np.float32(regularization)
-        self._backend = backend
+    rows: Index
+    offsets: Pointer
+    order: Index
+
+
+class Descent:
+    """Mini-batch descent, with the learning rate and the regularisation of one entry."""
+
+    def __init__(self, learning_rate: float, regularization: float, backend: str) -> None:
+        self._rate, self._regularization = np.float32(learning_rate), regularization
         self._descend, self._group = kernel("descend_rows", backend), kernel("group_entries", backend)
 
-    def batch(self, owners: Index, width: int, fill: Fill) -> None:
+    def batch(self, users: Side, items: Side, owners: Index, width: int, fill: Fill) -> None:
         """One batch: sample s belongs to user owners[s], ascending; `fill(start, stop, columns, pulls)` writes its `width` entries.
 
         The regularisation of a sample's user is that of one entry, not of `width`.
@@ -87,35 +93,38 @@ class Descent:
         first = np.flatnonzero(np.concatenate(([True], owners[1:] != owners[:-1])))
         bounds = np.append(first, len(owners))
         columns, pulls = np.empty((len(owners), width), np.int32), np.empty((len(owners), width), np.float32)
-        before = np.empty((len(first), self.users.vectors.shape[1]), np.float32)
-        flat_columns, flat_pulls = columns.ravel(), pulls.ravel()
-        rows, offsets, every = owners[first], bounds * width, np.arange(columns.size, dtype=np.int32)
+        before = np.empty((len(first), users.vectors.shape[1]), np.float32)
+        groups = ascending(owners[first], bounds * width)
 
         def move_users(start: int, stop: int) -> None:
             fill(bounds[start], bounds[stop], columns, pulls)
-            self._move(
-                self.users, start, stop, rows, offsets, every, flat_columns, flat_pulls, self.items.vectors, before, 1 / width
-            )  # fmt: skip
+            self.move_rows(users, start, stop, groups, columns.ravel(), pulls.ravel(), items.vectors, before, 1 / width)
 
-        run_blocks(move_users, len(rows), -(-len(rows) // BLOCKS))
-        user_of = np.repeat(np.arange(len(rows), dtype=np.int32), np.diff(offsets))
-        self.move_items(self.items, flat_columns, user_of, flat_pulls, before)
+        run_blocks(move_users, len(first), -(-len(first) // BLOCKS))
+        user_of = np.repeat(np.arange(len(first), dtype=np.int32), np.diff(groups.offsets))
+        self.move(items, columns.ravel(), user_of, pulls.ravel(), before)
 
-    def move_items(self, items: Side, columns: Index, sources: Index, pulls: Floats, vectors: Floats) -> None:
-        """Move the items in `columns`: entry e pulls item columns[e] along vectors[sources[e]] by pulls[e]."""
-        rows, offsets, order = self._group(columns, len(items.vectors))
+    def move(self, side: Side, rows: Index, columns: Index, pulls: Floats, other: Floats) -> None:
+        """Move a side by entries in any order: entry e pulls row rows[e] along other[columns[e]] by pulls[e]."""
+        groups = Groups(*self._group(rows, len(side.vectors)))
 
         def move(start: int, stop: int) -> None:
-            low, high = np.searchsorted(offsets[:-1], (start, stop)).tolist()
-            self._move(items, low, high, rows, offsets, order, sources, pulls, vectors, vectors[:0], 1)
+            low, high = np.searchsorted(groups.offsets[:-1], (start, stop)).tolist()
+            self.move_rows(side, low, high, groups, columns, pulls, other)
 
-        run_blocks(move, len(columns), -(-len(columns) // BLOCKS))  # blocks of entries: a popular item has many
+        run_blocks(move, len(rows), -(-len(rows) // BLOCKS))  # blocks of entries: a popular item has many
 
-    def _move(
-        self, side: Side, start: int, stop: int, rows: Index, offsets: Any, order: Index, columns: Index, pulls: Floats,
-        other: Floats, before: Floats, share: float,
+    def move_rows(
+        self, side: Side, start: int, stop: int, groups: Groups, columns: Index, pulls: Floats, other: Floats,
+        before: Floats | None = None, share: float = 1.0,
     ) -> None:  # fmt: skip
+        """Move groups start..stop; `before` receives their vectors as they were; `share` scales the regularisation."""
         self._descend(
-            start, stop, rows, offsets, order, columns, pulls, other, side.vectors, side.bias, side.squares, side.bias_squares,
-            self._rate, np.float32(self._regularization * share), before,
+            start, stop, *groups, columns, pulls, other, side.vectors, side.bias, side.squares, side.bias_squares,
+            self._rate, np.float32(self._regularization * share), other[:0] if before is None else before,
         )  # fmt: skip
+
+
+def ascending(rows: Index, offsets: Pointer) -> Groups:
+    """The groups of entries that come in the order of their rows."""
+    return Groups(rows, offsets, np.arange(offsets[-1], dtype=np.int32))

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from ..errors import ParameterError
 from .base import Explanation, Part, Recommender
+from .bpr import BPR, WARP
 from .ease import EASE
+from .logistic import LogisticMF
 from .neighbours import ItemKNN, UserKNN
 from .persistence import load_model
 from .popularity import Popularity, Random
+from .rating import BiasedMF, SVDpp
 from .recommendations import Recommendations
 from .slim import SLIM
 from .walks import P3alpha, RP3beta
 
-MODELS: dict[str, type[Recommender]] = {cls.name: cls for cls in (Popularity, Random, ItemKNN, UserKNN, P3alpha, RP3beta, EASE, SLIM)}
+MODELS: dict[str, type[Recommender]] = {
+    cls.name: cls
+    for cls in (Popularity, Random, ItemKNN, UserKNN, P3alpha, RP3beta, EASE, SLIM, BPR, WARP, LogisticMF, BiasedMF, SVDpp)
+}
 
 
 def model_class(name: str) -> type[Recommender]:
@@ -23,11 +29,15 @@ def model_class(name: str) -> type[Recommender]:
 
 
 __all__ = [
+    "BPR",
     "EASE",
     "MODELS",
     "SLIM",
+    "WARP",
+    "BiasedMF",
     "Explanation",
     "ItemKNN",
+    "LogisticMF",
     "P3alpha",
     "Part",
     "Popularity",
@@ -35,6 +45,7 @@ __all__ = [
     "Random",
     "Recommendations",
     "Recommender",
+    "SVDpp",
     "UserKNN",
     "load_model",
     "model_class",

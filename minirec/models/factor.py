@@ -25,6 +25,7 @@ class FactorModel(Recommender):
 
     _state: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
     _per_user: ClassVar[tuple[str, ...]] = ("user_factors_",)
+    _biases: ClassVar[int] = 0  # trailing coordinates that are biases or constants, and no part of what makes items similar
 
     user_factors_: Scores
     item_factors_: Scores
@@ -74,8 +75,8 @@ class FactorModel(Recommender):
         return self.item_factors_ if items is None else self.item_factors_[self._all_known(self.items_, items, "item")]
 
     def _item_similarity(self, item: int) -> Scores:
-        """Cosine of the item vectors."""
-        vectors = self.item_factors_.astype(np.float64)
+        """Cosine of the item vectors, the biases left out."""
+        vectors = self.item_factors_[:, : self.item_factors_.shape[1] - self._biases].astype(np.float64)
         norms = np.linalg.norm(vectors, axis=1)
         cosine: Scores = ((vectors * vectors[item]).sum(axis=1) / np.maximum(norms * norms[item], 1e-30)).astype(np.float32)
         return cosine

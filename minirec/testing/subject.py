@@ -62,6 +62,8 @@ class Subject:
         raise AssertionError(f"{self.cls.__name__}.{name} = {value!r}: name another value of it in Subject(others=...)")
 
 
+_DESCENT: Mapping[str, Any] = {"factors": 4, "iterations": 3}
+
 SUBJECTS: dict[str, Subject] = {
     "popularity": Subject(MODELS["popularity"], recall=0.0, others={"half_life": 100.0}),
     "random": Subject(MODELS["random"], recall=0.0),
@@ -79,6 +81,11 @@ SUBJECTS: dict[str, Subject] = {
     "rp3beta": Subject(MODELS["rp3beta"], small={"neighbors": 4}, accurate={"neighbors": 10}),
     "ease": Subject(MODELS["ease"], small={"regularization": 5.0}),
     "slim": Subject(MODELS["slim"], small={"l1_regularization": 0.3, "l2_regularization": 2.0}, others={"tol": 0.3}),
+    "bpr": Subject(MODELS["bpr"], small=_DESCENT, accurate={"iterations": 10}),
+    "warp": Subject(MODELS["warp"], small={**_DESCENT, "max_trials": 5}, accurate={"iterations": 10}),
+    "logisticmf": Subject(MODELS["logisticmf"], small={**_DESCENT, "negatives": 3}, accurate={"iterations": 10}),
+    "biasedmf": Subject(MODELS["biasedmf"], small=_DESCENT, accurate={"iterations": 30}),
+    "svdpp": Subject(MODELS["svdpp"], small=_DESCENT, accurate={"iterations": 30}),
 }
 
 

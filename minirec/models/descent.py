@@ -1,0 +1,98 @@
+"""What the models trained by mini-batch descent share: the iterations, the biases in the vectors, samples of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.dataset import Dataset
+from ..engine.scorers import Scores
+from ..engine.sgd import MAX_BATCH, Descent, Fill, Side, epoch
+from ..engine.sparse import CSR, Index
+from .base import Monitor
+from .checks import number, whole
+from .factor import FactorModel
+
+PANEL = 256  # items that stand for the negatives in folding-in
+
+
+class Batch(NamedTuple):
+    """Samples of a batch: positions in the data matrix, user and item of each, and the key of the batch's random numbers."""
+
+    samples: NDArray[np.int64]
+    users: Index
+    items: Index
+    key: np.uint64
+
+
+# what makes, from a batch and the two sides as they are, the function that writes its entries
+Prepare: TypeAlias = Callable[[Batch, Side, Side], Fill]
+Store: TypeAlias = Callable[[Side, Side], None]
+
+
+class DescentModel(FactorModel):
+    """A factor model fitted by mini-batches (engine/sgd.py): an iteration takes each event of the data matrix once.
+
+    AdaGrad (Duchi et al. 2011) with one sum of squares a row sets the step sizes, so `learning_rate` depends little on the data:
+    it is the size of the first step of a coordinate. The L2 penalty of a row is counted once for each sample that the row is in.
+    """
+
+    factors: int
+    learning_rate: float
+    regularization: float
+    iterations: int
+    seed: int
+
+    def _check(self) -> None:
+        whole("factors", self.factors)
+        number("learning_rate", self.learning_rate, above=0)
+        number("regularization", self.regularization, 0)
+        whole("iterations", self.iterations)
+        whole("seed", self.seed, 0)
+
+    def estimate_memory(self, dataset: Dataset) -> int:
+        rows = dataset.n_users + dataset.n_items
+        batch = min(len(dataset), MAX_BATCH) * (4 * self.factors + 40 * self._width())
+        return 8 * rows * (self.factors + 4) + 60 * len(dataset) + batch
+
+    def _width(self) -> int:
+        """Entries of a sample: the event and its negatives."""
+        return 1
+
+    def _iterate(self, matrix: CSR, prepare: Prepare, store: Store, monitor: Monitor) -> None:
+        """Take all iterations; after each, `store(users, items)` sets the vectors of the model, with the biases in them."""
+        rng = np.random.default_rng(self.seed)
+        users, items = (Side.random(n, self.factors, rng) for n in matrix.shape)
+        descent = Descent(self.learning_rate, self.regularization, self.backend_)
+        owners = matrix.row_ids().astype(np.int32)
+        for done in range(1, self.iterations + 1):
+            for samples, key in epoch(matrix.nnz, rng):
+                batch = Batch(samples, owners[samples], matrix.indices[samples], key)
+                descent.batch(users, items, batch.users, self._width(), prepare(batch, users, items))
+            store(users, items)
+            if monitor.step(done, self.iterations):
+                break
+
+
+def ridge(regularization: float, n: int) -> float:
+    """The penalty of a folded-in user with n samples; never so small that the problem has no single answer."""
+    return max(regularization, 1e-4) * n
+
+
+def panel(probability: Scores) -> tuple[Index, NDArray[np.float64]]:
+    """At most PANEL items and their weights (sum 1) that stand for the distribution: all of them, or its quantiles."""
+    n = len(probability)
+    if n <= PANEL:
+        return np.arange(n, dtype=np.int32), probability.astype(np.float64) / probability.sum(dtype=np.float64)
+    cumulative = np.cumsum(probability, dtype=np.float64)
+    at = (np.arange(PANEL) + 0.5) / PANEL * cumulative[-1]
+    return np.searchsorted(cumulative, at).astype(np.int32), np.full(PANEL, 1 / PANEL)
+
+
+def without(items: Index, weights: NDArray[np.float64], history: Index) -> tuple[Index, NDArray[np.float64]]:
+    """A panel without the items of a history, its weights summing to 1 again; it may be empty."""
+    keep = ~np.isin(items, history)
+    return items[keep], weights[keep] / max(weights[keep].sum(), 1e-30)
