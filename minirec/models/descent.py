@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -10,13 +11,14 @@ from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
 from ..engine.scorers import Scores
-from ..engine.sgd import MAX_BATCH, Descent, Fill, Side, epoch
+from ..engine.sgd import BATCHES, MAX_BATCH, Descent, Fill, Side, epoch
 from ..engine.sparse import CSR, Index
 from .base import Monitor
 from .checks import number, whole
 from .factor import FactorModel
 
-PANEL = 256  # items that stand for the negatives in folding-in
+STEPS = 24  # of folding-in
+Vector: TypeAlias = NDArray[np.float64]
 
 
 class Batch(NamedTuple):
@@ -76,23 +78,37 @@ class DescentModel(FactorModel):
             if monitor.step(done, self.iterations):
                 break
 
+    def _as_trained(self, gradient: Callable[[Vector], Vector], samples: int, d: int, *, bias: bool = False) -> Vector:
+        """The vector (d,) of a new user with so many samples, the items fixed: as training would make it, not the exact minimum.
 
-def ridge(regularization: float, n: int) -> float:
-    """The penalty of a folded-in user with n samples; never so small that the problem has no single answer."""
-    return max(regularization, 1e-4) * n
+        From 0, STEPS steps of AdaGrad along the gradient of the user's whole loss, so long that they reach as far as the steps that
+        training takes for such a user (one in each batch that has a sample of the user; the way grows with the root of the number
+        of steps). To stop where training stops serves better than the minimum, which fits the history more closely. With `bias` the
+        last number is a bias, with its own sum of squares.
+        """
+        taken = self.iterations * min(samples, BATCHES)
+        rate = self.learning_rate * math.sqrt(taken / STEPS)
+        last = d - 1 if bias else d
+        p, squares = np.zeros(d), np.full(d, 1e-12)
+        for _ in range(STEPS):
+            g = gradient(p)
+            squares[:last] += g[:last] @ g[:last] / last
+            squares[last:] += g[last:] ** 2
+            p += rate * g / np.sqrt(squares)
+        return p
 
 
-def panel(probability: Scores) -> tuple[Index, NDArray[np.float64]]:
-    """At most PANEL items and their weights (sum 1) that stand for the distribution: all of them, or its quantiles."""
+def panel(probability: Scores, size: int) -> tuple[Index, Vector]:
+    """At most `size` items and their weights (sum 1) that stand for the distribution: all of them, or its quantiles."""
     n = len(probability)
-    if n <= PANEL:
+    if n <= size:
         return np.arange(n, dtype=np.int32), probability.astype(np.float64) / probability.sum(dtype=np.float64)
     cumulative = np.cumsum(probability, dtype=np.float64)
-    at = (np.arange(PANEL) + 0.5) / PANEL * cumulative[-1]
-    return np.searchsorted(cumulative, at).astype(np.int32), np.full(PANEL, 1 / PANEL)
+    at = (np.arange(size) + 0.5) / size * cumulative[-1]
+    return np.searchsorted(cumulative, at).astype(np.int32), np.full(size, 1 / size)
 
 
-def without(items: Index, weights: NDArray[np.float64], history: Index) -> tuple[Index, NDArray[np.float64]]:
+def without(items: Index, weights: Vector, history: Index) -> tuple[Index, Vector]:
     """A panel without the items of a history, its weights summing to 1 again; it may be empty."""
     keep = ~np.isin(items, history)
     return items[keep], weights[keep] / max(weights[keep].sum(), 1e-30)

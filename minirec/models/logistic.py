@@ -8,15 +8,16 @@ import numpy as np
 
 from ..data.dataset import Dataset
 from ..engine.backend import kernel
-from ..engine.convex import Vector, newton
-from ..engine.losses import logistic, sigmoid
+from ..engine.losses import logistic
 from ..engine.scorers import Scores
 from ..engine.sgd import DRAWS, Fill, Negatives, Side
 from ..engine.sparse import CSR, Floats, Index
 from ..errors import DataError
 from .base import Monitor
 from .checks import number, whole
-from .descent import Batch, DescentModel, panel, ridge, without
+from .descent import Batch, DescentModel, Vector, panel, without
+
+PANEL = 1024  # items that stand for the zeros of a new user
 
 
 class LogisticMF(DescentModel):
@@ -36,8 +37,9 @@ class LogisticMF(DescentModel):
     factors : d.  alpha : weight of an event.  regularization : lambda.  learning_rate : eta.  iterations : passes over the events.
     negatives : m; more of them take time in proportion, and rank better.
 
-    Weights r of events must not be negative. A new user's p and b minimise the same loss with the items fixed, the zeros being at
-    most 256 items that stand for all: convex, Newton's method. Fit O(events x negatives x d) an iteration.
+    Weights r of events must not be negative. A new user's p and b are fitted to the same loss with the items fixed, by as many
+    full-gradient steps as reach as far as training does; the zeros are all others, in a catalogue of more than 1,024 items a sample
+    of that size. O((|I_u| + 1,024) d) a step. Fit O(events x negatives x d) an iteration.
     """
 
     name = "logisticmf"
@@ -108,7 +110,7 @@ class LogisticMF(DescentModel):
     def _fold_in(self, history: CSR) -> Scores:
         out = np.zeros((history.shape[0], self.item_factors_.shape[1]), np.float32)
         out[:, -1] = 1
-        items, weights = panel(np.ones(len(self.items_), np.float32))
+        items, weights = panel(np.ones(len(self.items_), np.float32), PANEL)
         for row in range(history.shape[0]):
             liked, confidence = history.row(row)
             if len(liked):
@@ -121,13 +123,9 @@ class LogisticMF(DescentModel):
         q, b = rows[:, :-1], rows[:, -1]
         weight = np.concatenate((np.ones(len(liked)), self.negatives * len(liked) * shares))
         c = np.concatenate((confidence.astype(np.float64), np.zeros(len(others))))
-        penalty = ridge(self.regularization, len(liked))
 
-        def loss(p: Vector) -> tuple[float, Vector, Vector]:
-            x = q @ p + b
-            values, pull = logistic(x, c)
-            curve = weight * (1 + c) * sigmoid(x) * sigmoid(-x)
-            value = float(weight @ values + penalty / 2 * (p @ p))
-            return value, penalty * p - (weight * pull) @ q, (q.T * curve) @ q + penalty * np.eye(len(p))
+        def gradient(p: Vector) -> Vector:
+            along: Vector = (weight * logistic(q @ p + b, c)[1]) @ q - self.regularization * len(liked) * p
+            return along
 
-        return newton(loss, q.shape[1])
+        return self._as_trained(gradient, len(liked), q.shape[1], bias=True)

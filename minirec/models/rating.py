@@ -13,7 +13,7 @@ from ..engine.sgd import BLOCKS, Descent, Fill, Side, ascending, epoch
 from ..engine.sparse import CSR, Floats, Index
 from ..errors import DataError
 from .base import Monitor, Part
-from .descent import Batch, DescentModel, ridge
+from .descent import Batch, DescentModel
 from .request import Profiles
 
 USER_RATE = 3  # SVDpp moves a user once in an iteration, where others move once in a batch: by steps so much longer
@@ -88,7 +88,7 @@ class RatingModel(DescentModel):
                 rows = self.item_factors_[items].astype(np.float64)
                 z = np.append(implicit[row].astype(np.float64), 0)
                 q, rest = rows[:, :-1], ratings - rows[:, -1] - rows[:, :-1] @ z
-                gram = q.T @ q + ridge(self.regularization, len(items)) * np.eye(len(z))
+                gram = q.T @ q + max(self.regularization, 1e-4) * len(items) * np.eye(len(z))  # never singular
                 out[row, :-1] = z + np.linalg.solve(gram, q.T @ rest)
         return out
 
