@@ -6,6 +6,7 @@ from typing import ClassVar
 import naive_models
 import pytest
 
+from minirec.data.dataset import Dataset
 from minirec.errors import ParameterError
 from minirec.models import MODELS, Popularity
 from minirec.testing import CHECKS, SUBJECTS, Other, Subject, check_model, subject_of
@@ -51,6 +52,42 @@ def test_a_broken_model_is_found(cls, check):
         pytest.skip("needs both backends")
     with pytest.raises(AssertionError, match=check):
         check_model(Subject(cls, exempt={"sparse": "no matter here"} if issubclass(cls, naive_models.Together) else {}), only=[check])
+
+
+def test_a_wrong_error_is_a_finding():
+    from minirec.testing.tools import refuses
+
+    with pytest.raises(AssertionError, match=r"what: expected KeyError or TypeError, got ValueError: invalid"):
+        refuses((KeyError, TypeError), lambda: int("no"), "what")
+    with pytest.raises(AssertionError, match="the message should mention 'yes'"):
+        refuses(ValueError, lambda: int("no"), "what", "yes")
+    with pytest.raises(AssertionError, match="got no error"):
+        refuses(ValueError, lambda: int("1"), "what")
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_model_that_updates():
+    class Updating(naive_models.Together):
+        name = "updating"
+
+        def fit(self, train, *arguments, **named):
+            self.events = train
+            return super().fit(train, *arguments, **named)
+
+        def update(self, events):
+            self._fitted()
+            columns = [[*ids(self.events), *ids(events)] for ids in (_users, _items)]
+            return self.fit(Dataset.from_arrays(*columns))
+
+    check_model(Subject(Updating), only=["updates", "nothing_works_before_fit"])
+
+
+def _users(data):
+    return data.users.ids(data.user)
+
+
+def _items(data):
+    return data.items.ids(data.item)
 
 
 def test_all_failures_are_listed():

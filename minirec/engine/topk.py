@@ -28,6 +28,7 @@ __all__ = [
 
 TILE_ELEMENTS = 2**20  # scores of a tile: 4 MB, so that selection finds them in the cache
 FIRST_BLOCK = 1024  # items of the first block by norm, where there are many profiles
+FIRST_SCORES = 2**14  # scores of the first block, where there are few
 _NO_VECTORS = np.zeros((0, 0), np.float32)
 Entries: TypeAlias = tuple[NDArray[np.int64], NDArray[np.integer[Any]]]  # (profiles of a tile, columns)
 
@@ -167,7 +168,7 @@ def _vector_tile(scorer: VectorScorer, k: int, backend: str, filters: Filters, p
 
 def _blocks(n: int, profiles: int) -> list[tuple[int, int]]:
     """Blocks of items: the first one small, so that much can be ruled out after it, each next one twice as large."""
-    blocks, first, size = [], 0, max(FIRST_BLOCK, 2**14 // profiles)
+    blocks, first, size = [], 0, max(FIRST_BLOCK, FIRST_SCORES // profiles)
     while first < n:
         blocks.append((first, min(first + size, n)))
         first, size = first + size, min(2 * size, max(FIRST_BLOCK, TILE_ELEMENTS // profiles))

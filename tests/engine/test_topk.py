@@ -112,6 +112,7 @@ def test_tiles_threads_and_batches_do_not_matter(case, elements, block, threads)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(topk, "TILE_ELEMENTS", elements)
         patch.setattr(topk, "FIRST_BLOCK", block)
+        patch.setattr(topk, "FIRST_SCORES", block)
         for prune in (True, False):
             ranked = rank(scorer, k, backend=resolve(), threads=threads, filters=filters, prune=prune)
             assert as_lists(ranked) == expected
@@ -202,5 +203,8 @@ def test_few_profiles_stay_in_the_callers_thread():
 
 
 def test_numbers_of_profiles_and_items():
-    assert VectorScorer(np.ones((2, 3), np.float32), np.ones((5, 3), np.float32)).shape == (2, 5)
+    scorer = VectorScorer(np.ones((2, 3), np.float32), np.ones((5, 3), np.float32))
+    assert scorer.shape == (2, 5)
+    assert scorer.block(0, 2).tolist() == [[3.0] * 5] * 2
+    assert scorer.block(1, 2).tolist() == [[3.0] * 5]
     assert as_lists(rank(VectorScorer(np.ones((2, 3), np.float32), np.ones((0, 3), np.float32)), 5, backend=resolve())) == [([], [])] * 2

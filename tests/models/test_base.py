@@ -279,6 +279,16 @@ class TestRecommendations:
         assert list(found.to_dict()) == [103, 101]
         assert found.to_dict()[101] == list(zip(found[1].items, found[1].scores.tolist(), strict=True))
 
+    def test_files(self, found, tmp_path):
+        found.to_csv(tmp_path / "lists.csv")
+        lines = (tmp_path / "lists.csv").read_text().splitlines()
+        assert lines[0] == "user,item,score,rank"
+        assert lines[1].startswith(f"103,{found.items[0]},")
+        assert len(lines) == 7
+        pytest.importorskip("duckdb")
+        found.to_parquet(tmp_path / "lists.parquet")
+        assert (tmp_path / "lists.parquet").read_bytes()[:4] == b"PAR1"
+
     @pytest.mark.parametrize(("library", "module"), [("pandas", "pandas"), ("polars", "polars"), ("arrow", "pyarrow")])
     def test_frames(self, found, library, module):
         pytest.importorskip(module)

@@ -282,6 +282,26 @@ def test_a_header_that_promises_terabytes(files, tmp_path):
         tracemalloc.stop()
 
 
+def test_an_array_of_another_version_of_the_format(files, tmp_path):
+    later = io.BytesIO()
+    np.lib.format.write_array(later, np.zeros((24, 24), np.float32), version=(2, 0))
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(files["dense"])) as source, zipfile.ZipFile(out, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, later.getvalue() if name == "state.weights_.npy" else source.read(name))
+    refused(out.getvalue(), tmp_path, "not a plain array")
+
+
+def test_ids_that_are_no_text(files, tmp_path):
+    header, arrays = members(files["dense"])
+    text, offsets = arrays["items.text"].copy(), arrays["items.offsets"]
+    text[offsets[1] - 1] = 0xFF
+    refused(pack(header, arrays | {"items.text": text}), tmp_path, "utf-8")
+    moved = offsets.copy()
+    moved[1] -= 1  # the ids end in a letter of two bytes
+    refused(pack(header, arrays | {"items.offsets": moved}), tmp_path, "begins inside a character")
+
+
 def test_a_zip_bomb(files, tmp_path):
     header, arrays = members(files["dense"])
     out = io.BytesIO()
