@@ -52,6 +52,8 @@ class _Draws:
         found = otherwise.copy()
         open_ = np.arange(len(found))
         for _ in range(draws):
+            if not len(open_):
+                break
             drawn, has = self.next(open_)
             found[open_[~has]] = drawn[~has]
             open_ = open_[has]
@@ -94,6 +96,8 @@ def warp_entries(
     tried = np.zeros(stop - start, np.int64)
     open_ = np.arange(stop - start)
     for _ in range(draws):
+        if not len(open_):
+            break
         j, has = draw.next(open_)
         tried[open_] += ~has
         short = ~has & (own[open_] - (np.einsum("sf,sf->s", vectors[open_], q[j]) + bias[j]) < 1)
@@ -138,9 +142,11 @@ def group_entries(columns: Index, n: int) -> tuple[Index, Pointer, Index]:
 
 def sum_rows(start: int, stop: int, indptr: Pointer, columns: Index, values: Floats, other: Floats, out: Floats) -> None:
     """out[r] = sum_e values[e] other[columns[e]] over the entries e of row r in indptr[r]..indptr[r + 1], for start <= r < stop."""
-    for r in range(start, stop):
-        entries = slice(indptr[r], indptr[r + 1])
-        out[r] = values[entries] @ other[columns[entries]]
+    out[start:stop] = 0
+    filled = start + np.flatnonzero(np.diff(indptr[start : stop + 1]))
+    if len(filled):
+        entries = slice(indptr[start], indptr[stop])
+        out[filled] = np.add.reduceat(values[entries, None] * other[columns[entries]], indptr[filled] - indptr[start], axis=0)
 
 
 def descend_rows(
@@ -149,20 +155,23 @@ def descend_rows(
 ) -> None:  # fmt: skip
     """Move rows[r], start <= r < stop, along g = sum_e pull_e other[column_e] - regularization count vector, over its entries e.
 
-    The entries of r are order[indptr[r]:indptr[r + 1]]; those with pull 0 do not count. AdaGrad (Duchi et al. 2011) with one sum of
-    squares a row: squares += mean(g^2), vector += rate g / sqrt(squares); the bias, with g = sum_e pull_e - ..., has its own.
+    The entries of r are order[indptr[r]:indptr[r + 1]], at least one; those with pull 0 do not count. AdaGrad (Duchi et al. 2011)
+    with one sum of squares a row: squares += mean(g^2), vector += rate g / sqrt(squares). The bias, with g = sum_e pull_e - ..., has
+    its own sum of squares.
     before : receives the vectors as they were, by r; with no rows: not wanted. O(entries d).
     """
-    for r in range(start, stop):
-        entries = order[indptr[r] : indptr[r + 1]]
-        entries = entries[pulls[entries] != 0]
-        row, pull = rows[r], pulls[entries]
-        decay = regularization * np.float32(len(entries))
-        gradient = pull @ other[columns[entries]] - decay * vectors[row]
-        bias_gradient = pull.sum() - decay * bias[row]
-        if len(before):
-            before[r] = vectors[row]
-        squares[row] += gradient @ gradient / np.float32(len(gradient))
-        bias_squares[row] += bias_gradient**2
-        vectors[row] += rate * gradient / np.sqrt(squares[row] + np.float32(1e-12))
-        bias[row] += rate * bias_gradient / np.sqrt(bias_squares[row] + np.float32(1e-12))
+    if start == stop:
+        return
+    entries, first = order[indptr[start] : indptr[stop]], indptr[start:stop] - indptr[start]
+    moved, pull, tiny = rows[start:stop], pulls[entries], np.float32(1e-12)
+    decay = regularization * np.add.reduceat(pull != 0, first, dtype=np.float32)
+    gradient = np.add.reduceat(pull[:, None] * other[columns[entries]], first, axis=0) - decay[:, None] * vectors[moved]
+    # one by one, as opposite pulls then cancel to zero: AdaGrad would blow up a rest
+    total = np.bincount(np.repeat(np.arange(stop - start), np.diff(indptr[start : stop + 1])), weights=pull)
+    bias_gradient = total.astype(pulls.dtype) - decay * bias[moved]
+    if len(before):
+        before[start:stop] = vectors[moved]
+    squares[moved] += np.einsum("rf,rf->r", gradient, gradient) / np.float32(gradient.shape[1])
+    bias_squares[moved] += bias_gradient**2
+    vectors[moved] += rate * gradient / np.sqrt(squares[moved] + tiny)[:, None]
+    bias[moved] += rate * bias_gradient / np.sqrt(bias_squares[moved] + tiny)
