@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ParameterError
+from .als import ALS
 from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
 from .ease import EASE
@@ -17,7 +18,7 @@ from .walks import P3alpha, RP3beta
 
 MODELS: dict[str, type[Recommender]] = {
     cls.name: cls
-    for cls in (Popularity, Random, ItemKNN, UserKNN, P3alpha, RP3beta, EASE, SLIM, BPR, WARP, LogisticMF, BiasedMF, SVDpp)
+    for cls in (Popularity, Random, ItemKNN, UserKNN, P3alpha, RP3beta, EASE, SLIM, ALS, BPR, WARP, LogisticMF, BiasedMF, SVDpp)
 }
 
 
@@ -29,6 +30,7 @@ def model_class(name: str) -> type[Recommender]:
 
 
 __all__ = [
+    "ALS",
     "BPR",
     "EASE",
     "MODELS",

@@ -81,6 +81,12 @@ SUBJECTS: dict[str, Subject] = {
     "rp3beta": Subject(MODELS["rp3beta"], small={"neighbors": 4}, accurate={"neighbors": 10}),
     "ease": Subject(MODELS["ease"], small={"regularization": 5.0}),
     "slim": Subject(MODELS["slim"], small={"l1_regularization": 0.3, "l2_regularization": 2.0}, others={"tol": 0.3}),
+    "als": Subject(
+        MODELS["als"],
+        small={"factors": 6, "iterations": 3},
+        accurate={"factors": 3, "iterations": 16},
+        others={"alpha": 1.0, "solver": "cholesky", "block_size": Other(3, {"solver": "block"})},
+    ),
     "bpr": Subject(MODELS["bpr"], small=_DESCENT, accurate={"iterations": 10}),
     "warp": Subject(MODELS["warp"], small={**_DESCENT, "max_trials": 5}, accurate={"iterations": 10}),
     "logisticmf": Subject(MODELS["logisticmf"], small={**_DESCENT, "negatives": 3}, accurate={"iterations": 10}),

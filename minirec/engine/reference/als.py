@@ -1,0 +1,101 @@
+"""Half steps of implicit-feedback ALS, in NumPy: each row of one side, the other side fixed.
+
+Row r has the entries e = indptr[r] .. indptr[r+1] with confidences c_e; v_e is the row `indices[e]` of `fixed` (n, d). With
+`gram` = alpha0 VᵀV over all rows of `fixed`, a row x of `out` minimises
+
+    sum_e [c_e (v_e.x - 1)^2 - overlap (v_e.x)^2] + xᵀ gram x + ridge_r |x|^2,
+
+`overlap` being alpha0 where the unobserved term leaves out the observed entries, else 0. That is A x = b with
+A = gram + ridge_r I + sum_e (c_e - overlap) v_e v_eᵀ and b = sum_e c_e v_e. `loss[r]` receives the value at the new x. A row
+without entries is zero. Rows do not see each other: one alone gets the same bits as in a batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..sparse import Floats, Index, Pointer
+from ..topk import Scores
+
+
+def als_cholesky(
+    start: int, stop: int, indptr: Pointer, indices: Index, confidence: Floats, overlap: float,
+    fixed: Scores, gram: Scores, ridge: Scores, out: Scores, loss: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Exact solution of rows start..stop. O(nnz d^2 + rows d^3)."""
+    out[start:stop], loss[start:stop] = 0, 0
+    rows = start + np.flatnonzero(np.diff(indptr[start : stop + 1]))
+    d = fixed.shape[1]
+    lhs, rhs = np.empty((len(rows), d, d)), np.empty((len(rows), d))
+    for at, r in enumerate(rows.tolist()):
+        v, c = _entries(r, indptr, indices, confidence, fixed)
+        lhs[at] = gram + (v.T * (c - overlap)) @ v
+        lhs[at].flat[:: d + 1] += ridge[r]
+        rhs[at] = c @ v
+        loss[r] = c.sum()
+    solution = np.linalg.solve(lhs, rhs[:, :, None])[:, :, 0]
+    out[rows] = solution
+    loss[rows] -= (rhs * solution).sum(axis=1)
+
+
+def als_cg(
+    start: int, stop: int, indptr: Pointer, indices: Index, confidence: Floats, overlap: float,
+    fixed: Scores, gram: Scores, ridge: Scores, steps: int, out: Scores, loss: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Conjugate gradient from the present x of each row. O(steps (nnz d + rows d^2))."""
+    for r in range(start, stop):
+        v, c = fixed[indices[indptr[r] : indptr[r + 1]]], confidence[indptr[r] : indptr[r + 1]]
+        if not len(c):
+            out[r], loss[r] = 0, 0
+            continue
+        x, weights = out[r], c - np.float32(overlap)
+        scores, spread = v @ x, gram @ x + ridge[r] * x
+        loss[r] = float(c @ (scores - 1) ** 2) - overlap * float(scores @ scores) + float(x @ spread)
+        residual = (c - weights * scores) @ v - spread
+        direction = residual
+        square = residual @ residual
+        for _ in range(steps):
+            if not square > TINY:
+                break
+            image = (weights * (v @ direction)) @ v + gram @ direction + ridge[r] * direction
+            length = square / (direction @ image)
+            x += length * direction
+            loss[r] -= float(length * square)
+            residual = residual - length * image
+            before, square = square, residual @ residual
+            direction = residual + square / before * direction
+
+
+def als_block(
+    start: int, stop: int, indptr: Pointer, indices: Index, confidence: Floats, overlap: float,
+    fixed: Scores, gram: Scores, ridge: Scores, size: int, out: Scores, loss: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """One sweep over blocks of `size` coordinates, each solved exactly with the others fixed. O(nnz d size + rows d size^2)."""
+    d = fixed.shape[1]
+    for r in range(start, stop):
+        v, c = _entries(r, indptr, indices, confidence, fixed)
+        if not len(c):
+            out[r], loss[r] = 0, 0
+            continue
+        x, weights = out[r].astype(np.float64), c - overlap
+        scores = v @ x
+        for first in range(0, d, size):
+            block = slice(first, first + size)
+            part = v[:, block]
+            lhs = gram[block, block] + (part.T * weights) @ part
+            lhs.flat[:: len(lhs) + 1] += ridge[r]
+            move = np.linalg.solve(lhs, (c - weights * scores) @ part - gram[block] @ x - ridge[r] * x[block])
+            x[block] += move
+            scores += part @ move
+        out[r] = x
+        loss[r] = c @ (scores - 1) ** 2 - overlap * scores @ scores + x @ gram @ x + ridge[r] * x @ x
+
+
+TINY = np.float32(1e-20)  # a squared residual below it is zero in single precision
+
+
+def _entries(r: int, indptr: Pointer, indices: Index, confidence: Floats, fixed: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The vectors v (entries, d) and confidences c of one row, in double precision."""
+    entries = slice(indptr[r], indptr[r + 1])
+    return fixed[indices[entries]].astype(np.float64), confidence[entries].astype(np.float64)
