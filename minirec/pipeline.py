@@ -210,15 +210,15 @@ def choose(validation: Result) -> tuple[str, dict[str, str]]:
     accuracy, tail = f"ndcg@{ks[0]}", f"tail.recall@{ks[-1]}"
     numbers = validation.to_dict()
     top = max(numbers, key=lambda name: numbers[name][accuracy])
-    verdicts = dict.fromkeys(numbers, "as good as the best")
+    verdicts = dict.fromkeys(numbers, "as good")
     verdicts[top] = "best"
     if len(numbers) > 1 and len(validation.users) > 1:
         for gap in validation.compare(top, metric=accuracy):
             if gap.low > 0:
-                verdicts[gap.b] = "significantly below the best"
+                verdicts[gap.b] = "significantly below"
     near = [name for name in numbers if not verdicts[name].startswith("significantly")]
     chosen = max(near, key=lambda name: (np.nan_to_num(numbers[name].get(tail, 0.0)), numbers[name][accuracy]))
-    verdicts[chosen] += ", highest in the tail: chosen" if len(near) > 1 else ": chosen"
+    verdicts[chosen] += ", best in the tail: chosen" if len(near) > 1 else ": chosen"
     return chosen, verdicts
 
 

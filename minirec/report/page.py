@@ -31,6 +31,7 @@ def render(contents: Contents) -> str:
         files(__package__).joinpath("page.html.jinja").read_text(encoding="utf-8")
     )
     has_groups = any(f"mass_{group}.recall@{high}" in row.figures for row in contents.models for group in GROUP_NAMES)
+    off_chart = [row for row in contents.models if row.name == "random" and len(contents.models) > 1]
     labels = (f"NDCG@{low}", f"share of the catalogue in the top {high} of anybody")
     page: str = template.render(
         c=contents,
@@ -45,9 +46,12 @@ def render(contents: Contents) -> str:
         bars=Markup(group_bars(contents.models, f"recall@{high}", contents.best)) if has_groups else "",
         bars_caption=f"Recall@{high} for test items of the head, the middle and the tail by interaction mass: the share of a user's test "
         "items of that group that stand in the user's list. Each panel has its own scale; the thin lines are 95 % intervals.",
-        scatter=Markup(accuracy_against_coverage(contents.models, f"ndcg@{low}", f"coverage@{high}", labels, contents.best)),
-        scatter_caption="Accuracy against coverage: up is more accurate, right is more of the catalogue shown to somebody. "
-        "Hollow: references that do not look at the user.",
+        scatter=Markup(
+            accuracy_against_coverage(
+                [row for row in contents.models if row not in off_chart], f"ndcg@{low}", f"coverage@{high}", labels, contents.best
+            )
+        ),
+        scatter_caption=_scatter_caption(off_chart, low, high),
         rows=[_model_row(row, contents) for row in contents.models],
         candidates=[_candidate(row) for row in contents.candidates],
         differences=[_difference(row, contents) for row in contents.differences],
@@ -110,6 +114,20 @@ def _curve_caption(groups: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str
         f"20 % of the interactions. Dashed: the head by item count, the 20 % most popular items ({int(head['items']):,} of them, with "
         f"{whole_percent(head['interaction_share'])} of the interactions); everything to its right is the tail by item count."
     )
+
+
+def _scatter_caption(off_chart: list[ModelRow], low: int, high: int) -> str:
+    text = (
+        "Accuracy against coverage: up is more accurate, right is more of the catalogue shown to somebody. Hollow: a reference that does "
+        "not look at the user."
+    )
+    for row in off_chart:  # far to the right and at the bottom, it would crowd the others together
+        figures = row.figures
+        if f"coverage@{high}" in figures and f"ndcg@{low}" in figures:
+            text += (
+                f" Off the chart: {row.label}, at {_percent(figures[f'coverage@{high}'].value)} and {number(figures[f'ndcg@{low}'].value)}."
+            )
+    return text
 
 
 def _model_row(row: ModelRow, contents: Contents) -> dict[str, Any]:
@@ -180,7 +198,7 @@ def _example(example: Example) -> dict[str, Any]:
 
 
 def _because(item: Recommended) -> str:
-    parts = [f"{part.text} ({part.percent:+.0f} %)".replace("-", MINUS) for part in item.parts[:SHOWN_PARTS]]
+    parts = [f"{part.text} ({MINUS if part.percent < 0 else ''}{abs(part.percent):.0f} %)" for part in item.parts[:SHOWN_PARTS]]
     more = len(item.parts) - SHOWN_PARTS
     return "; ".join(parts) + (f"; {more:,} more" if more > 0 else "")
 
