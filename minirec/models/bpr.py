@@ -93,7 +93,7 @@ class BPR(PairwiseModel):
 
     Parameters
     ----------
-    factors : d.  learning_rate : eta.  regularization : lambda.  iterations : passes over the events.
+    factors : d.  learning_rate : eta.  regularization : lambda.  iterations : passes over the events.  seed : of all chance.
     negative_power : a negative j is drawn with probability proportional to n_j^negative_power, among the items that u has not: 0 is
         uniform, 1 goes by popularity, which holds popular items back and lifts the tail.
 
@@ -165,7 +165,7 @@ class WARP(PairwiseModel):
     Parameters
     ----------
     factors : d.  learning_rate : eta.  regularization : lambda; the loss of a sample is about ten times that of BPR, so is a good
-    lambda.  iterations : passes over the events.
+    lambda.  iterations : passes over the events.  seed : of all chance.
     max_trials : draws a sample; more of them refine the top of the list, and take time.
     negative_power : as in `BPR`.
 

@@ -35,7 +35,7 @@ class LogisticMF(DescentModel):
     Parameters
     ----------
     factors : d.  alpha : weight of an event.  regularization : lambda.  learning_rate : eta.  iterations : passes over the events.
-    negatives : m; more of them take time in proportion, and rank better.
+    seed : of all chance.  negatives : m; more of them take time in proportion, and rank better.
 
     Weights r of events must not be negative. A new user's p and b are fitted to the same loss with the items fixed, by as many
     full-gradient steps as reach as far as training does; the zeros are all others, in a catalogue of more than 1,024 items a sample

@@ -117,7 +117,7 @@ class BiasedMF(RatingModel):
 
     Parameters
     ----------
-    factors : d.  learning_rate : eta.  regularization : lambda.  iterations : passes over the ratings.
+    factors : d.  learning_rate : eta.  regularization : lambda.  iterations : passes over the ratings.  seed : of all chance.
 
     Ratings are the weights of the events; a pair that was rated more than once counts with its mean. Scores are not cut to the
     scale of the ratings. For a new user give the ratings as `weights` beside the history (without them each counts 1): p and b
@@ -159,8 +159,8 @@ class SVDpp(RatingModel):
     at hand); the gradients of a block of users are summed, with z_u = |I_u|^-1/2 sum y_j computed once for all ratings of a user, so
     that an iteration takes O(ratings x d) where one sample at a time takes O(sum of |I_u|^2 x d). AdaGrad as in `DescentModel`.
 
-    Parameters, ratings and scores as in `BiasedMF`. For a new user z_u comes from the items of the history as for any other, and p
-    and b are the exact minimum given z_u, a ridge regression.
+    Parameters (factors, learning_rate, regularization, iterations, seed), ratings and scores as in `BiasedMF`. For a new user z_u comes
+    from the items of the history as for any other, and p and b are the exact minimum given z_u, a ridge regression.
     """
 
     name = "svdpp"
