@@ -1,4 +1,4 @@
-"""`python -m benchmarks speed | scaling | latency | coldstart | report`."""
+"""`python -m benchmarks speed | scaling | latency | coldstart | published | report`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import coldstart, latency, report, runner, scaling
+from . import coldstart, latency, published, report, runner, scaling
 from .load import machine
 from .peers import PEERS, install
 from .runner import Folders, Results, Row
@@ -80,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
         ("scaling", "time and memory against events, users, items and factors"),
         ("latency", "one user at a time, and eight threads at once"),
         ("coldstart", "import, first call, new environment"),
+        ("published", "published numbers, run again with the settings of their sources"),
         ("report", "write RESULTS.md and its pictures from the results"),
     ):
         one = commands.add_parser(name, help=text)
@@ -92,6 +93,8 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("--task", nargs="+", choices=None if name == "scaling" else [*TASKS, *latency.TASKS], help="only these")
         if name in ("speed", "peers"):
             one.add_argument("--peer", nargs="+", help="only these peers")
+        if name == "published":
+            one.add_argument("--method", nargs="+", help="only these")
         if name == "speed":
             one.add_argument("--data", nargs="+", help="only these data sets")
             one.add_argument("--limit", type=float, default=900.0, help="seconds that one run may take")
@@ -123,6 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
         rows = scaling.run(folders, chosen.task, chosen.axis, chosen.threads or [2], chosen.rounds, chosen.again)
     elif chosen.command == "latency":
         rows = latency.run(folders, chosen.task, chosen.rounds, chosen.again)
+    elif chosen.command == "published":
+        rows = published.run(folders, chosen.method, chosen.again)
     else:
         rows = coldstart.run(folders, chosen.rounds, chosen.again)
     failed = 0

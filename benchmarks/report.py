@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import pictures
+from .published import table_rows
 from .runner import Row
 from .scaling import exponent
 from .tasks import TASKS
@@ -25,6 +26,19 @@ def write(results: Path, out: Path) -> None:
     parts += [_scaling(load.get("scaling", []), out), _latency(load.get("latency", [])), _coldstart(load.get("coldstart", []))]
     parts += [_peers(load.get("peers", []))]
     (out / "RESULTS.md").write_text("\n\n".join(part for part in parts if part) + "\n", "utf-8")
+    if "published" in load:
+        (out / "PUBLISHED.md").write_text(_published(load["published"]), "utf-8")
+
+
+def _published(rows: list[Row]) -> str:
+    parts = [
+        "# Published numbers, run again",
+        "Made by `python -m benchmarks published` and `python -m benchmarks report`. Seconds are those of one fit.",
+    ]
+    for name, text, lines in table_rows(rows):
+        head = ["method", "settings", "published", "ours", "difference", "fit, s", "peak, MB", "source of the published figure"]
+        parts += [f"## {name}", text, table(head, lines)]
+    return "\n\n".join(parts) + "\n"
 
 
 def fastest(rows: Iterable[Row], threads: int = 2) -> dict[str, Row]:
@@ -70,9 +84,9 @@ def _head(machine: dict[str, Any]) -> str:
         "Written by `python -m benchmarks report` from the files in `results/`; nothing here is typed in by hand.\n\n"
         f"Measured on: {where or 'not recorded'}.\n\n"
         "Each row is one run of `python -m benchmarks speed`: the peer and minirec on the same matrix in turns (A B A B), each in a "
-        "process that lives through all rounds, after one warm-up run that does not count. Seconds are medians of the rounds, with the "
-        "lowest and highest in brackets. Ratio = seconds of the peer / seconds of minirec. Quality comes from one evaluator for all (minirec's, full "
-        "ranking, seen items left out, at most 10,000 users): NDCG@10, and the same for the tail (all but the 20 % most popular items). "
+        "process that lives through all rounds, after one warm-up run that does not count. Seconds are medians of the rounds, with "
+        "the lowest and highest in brackets. Ratio = seconds of the peer / seconds of minirec. Quality comes from one evaluator for all "
+        "(minirec's, full ranking, seen items left out, at most 10,000 users): NDCG@10, and the same for the tail (all but the 20 % most popular items). "
         "Memory is the peak of the whole process, imports and data included. Load is the share of CPU time that other processes took "
         "meanwhile. Agreement is the share of lists (or of neighbour values) that are the same on both sides."
     )

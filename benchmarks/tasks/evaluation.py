@@ -37,7 +37,7 @@ def _minirec(job: Job, metrics: list[str] | None) -> None:
 
 
 def minirec_ranking(job: Job) -> None:
-    _minirec(job, ["ndcg", "map", "mrr", "precision", "recall", "f1", "hit_rate"])
+    _minirec(job, ["ndcg", "map", "mrr", "precision", "recall", "f1", "hitrate"])
 
 
 def minirec_all(job: Job) -> None:
@@ -59,7 +59,7 @@ def ranx(job: Job) -> None:
     from ranx import Qrels, Run, evaluate
 
     lists, truth = _frames(job)
-    lists, truth = lists.astype({"user": str, "item": str}), truth.astype({"user": str, "item": str})
+    lists, truth = (frame.astype({"user": str, "item": str}).astype({"user": object, "item": object}) for frame in (lists, truth))
     truth["relevance"] = 1
     qrels = Qrels.from_df(truth, q_id_col="user", doc_id_col="item", score_col="relevance")
     job.start()
@@ -81,6 +81,7 @@ def _rectools(job: Job, wide: bool) -> None:
     kinds = [m.NDCG, m.MAP, m.MRR, m.Precision, m.Recall, m.F1Beta, m.HitRate]
     kinds += [m.MeanInvUserFreq, m.Serendipity, m.AvgRecPopularity, m.CatalogCoverage] if wide else []
     wanted = {f"{kind.__name__}@{k}": kind(k=k) for kind in kinds for k in KS}
+    wanted |= {f"NDCG@{k}": m.NDCG(k=k, divide_by_achievable=True) for k in KS}  # the same definition as the others'
     catalogue = np.arange(job.train.shape[1])
     job.start()
     found = m.calc_metrics(wanted, reco=lists, interactions=truth, prev_interactions=before, catalog=catalogue)

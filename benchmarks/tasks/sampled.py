@@ -117,7 +117,7 @@ TASKS = [
         "bpr-epoch",
         f"BPR, {FACTORS} factors, with and without compiled kernels",
         ("ml-1m",),
-        {"minirec": partial(minirec_bpr, epochs=4), "minirec-numpy": partial(minirec_bpr, epochs=4)},
+        {"minirec": partial(minirec_bpr, epochs=2), "minirec-numpy": partial(minirec_bpr, epochs=2)},
         "epoch",
     ),
     Task(

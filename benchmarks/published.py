@@ -1,0 +1,152 @@
+"""Published numbers, run again: each row is a method with the settings that its source gives, on the source's protocol.
+
+`python -m benchmarks published --data-folder DIR` runs the rows that are not there yet, each in a process of its own, and writes
+results/published.json; `python -m benchmarks report` makes PUBLISHED.md of it. Nothing is tuned on the test events: settings are those of
+the source, or were chosen on events held out of train, which the row then says.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .runner import Folders, Results, Row
+
+if TYPE_CHECKING:
+    import minirec as mr
+
+KEY = ("protocol", "method", "settings")
+DACREMA = "Ferrari Dacrema et al. 2021, additional material, tables 54 and 55"
+RENDLE = "Rendle et al. 2022, table of the NCF protocol"
+
+
+class Claim(NamedTuple):
+    """A row: what to fit, how often, and what was published for it ({} where nothing was)."""
+
+    protocol: str
+    method: str
+    settings: dict[str, Any]
+    published: dict[str, float]
+    source: str
+    seeds: int = 1
+
+
+def _ncf(method: str, settings: dict[str, Any], hr: float | None, ndcg: float | None, source: str, seeds: int = 1) -> Claim:
+    published = {} if hr is None or ndcg is None else {"sampled_hitrate@10": hr, "sampled_ndcg@10": ndcg}
+    return Claim("ncf-ml-1m", method, settings, published, source, seeds)
+
+
+CLAIMS = [
+    _ncf("EASE", {"regularization": 1320.0}, 0.7192, 0.4494, DACREMA),
+    _ncf(
+        "ALS",
+        {"factors": 192, "regularization": 0.007, "alpha0": 0.3, "iterations": 12},
+        None,
+        None,
+        "no figure in a text at hand; a reference implementation gave .7308/.4531",
+        3,
+    ),
+    _ncf("ALS", {"factors": 64, "regularization": 0.007, "alpha0": 0.3, "iterations": 12}, 0.722, 0.445, RENDLE, 3),
+    _ncf("SLIM", {}, 0.7162, 0.4468, f"{DACREMA} (elastic net; its settings are not in the table, ours are the defaults)"),
+    _ncf("RP3beta", {"alpha": 1.08, "beta": 0.70, "neighbors": 546, "normalize": True, "neighbors_of": "both"}, 0.6758, 0.4011, DACREMA),
+    _ncf("ItemKNN", {}, None, None, "defaults"),
+    _ncf("UserKNN", {}, None, None, "defaults"),
+    _ncf("Popularity", {}, 0.4533, 0.2542, DACREMA),
+]
+
+
+def ncf_movielens(folder: Path) -> tuple[mr.Dataset, dict[int, int], dict[int, list[int]]]:
+    """Train, test item and negatives of the NCF papers; ids: user = original id - 1, item = rank of first appearance in the file."""
+    import minirec as mr
+
+    with np.load(folder / "ml-1m" / "interactions.npz") as arrays:
+        user, original = arrays["user"] - 1, arrays["item"]
+    _, first, inverse = np.unique(original, return_index=True, return_inverse=True)
+    item = np.argsort(np.argsort(first))[inverse]
+    positives: dict[int, int] = {}
+    with open(folder / "ml-1m" / "ncf_ml-1m.test.rating", encoding="ascii") as lines:
+        for line in lines:
+            who, what = map(int, line.split()[:2])
+            positives[who] = what
+    negatives: dict[int, list[int]] = {}
+    with open(folder / "ml-1m" / "ncf_ml-1m.test.negative", encoding="ascii") as lines:
+        for line in lines:
+            pair, *others = line.split("\t")
+            negatives[int(pair[1:].split(",")[0])] = [int(other) for other in others]
+    held_out = item == np.array([positives[u] for u in range(user.max() + 1)])[user]
+    return mr.Dataset.from_arrays(user[~held_out], item[~held_out], name="ncf-ml-1m"), positives, negatives
+
+
+def _run_ncf(claim: Claim, data: Path) -> Row:
+    import minirec as mr
+
+    train, positives, negatives = ncf_movielens(data)
+    runs = []
+    for seed in range(claim.seeds):
+        model = getattr(mr, claim.method)(**claim.settings, **({"seed": seed} if claim.seeds > 1 else {}))
+        start = perf_counter()
+        model.fit(train)
+        seconds = perf_counter() - start
+        runs.append((seconds, mr.evaluate_sampled({"model": model}, positives, negatives).to_dict()["model"]))
+    names = ("sampled_hitrate@10", "sampled_ndcg@10")
+    ours = {name: round(float(np.mean([found[name] for _, found in runs])), 4) for name in names}
+    each = {name: [round(found[name], 4) for _, found in runs] for name in names} if claim.seeds > 1 else {}
+    return {"ours": ours, "seeds": each, "seconds": round(float(np.mean([seconds for seconds, _ in runs])), 2), "events": len(train)}
+
+
+PROTOCOLS: dict[str, tuple[str, Callable[[Claim, Path], Row]]] = {
+    "ncf-ml-1m": (
+        "MovieLens-1M, last event of each user against 99 drawn negatives (files of He et al. 2017). A sampled protocol: compare it with "
+        "itself alone. For 156 users the test item is among their own negatives and dropped there. Means of the seeds, where there are "
+        "several.",
+        _run_ncf,
+    ),
+}
+
+
+def _measure(claim: Claim, data: Path) -> Row:
+    """Run in a process of its own, so that the peak memory is this row's."""
+    found = PROTOCOLS[claim.protocol][1](claim, data)
+    difference = {name: round(found["ours"][name] - value, 4) for name, value in claim.published.items()}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return claim._asdict() | found | {"difference": difference, "seed_count": claim.seeds, "peak_mb": round(peak)}
+
+
+def run(folders: Folders, only: list[str] | None, again: bool) -> Iterator[Row]:
+    """The rows that are asked for and not there yet, each as it is done."""
+    results = Results(folders.results / "published.json", KEY)
+    for claim in CLAIMS:
+        if only and claim.method not in only:
+            continue
+        if results.find(claim._asdict()) is not None and not again:
+            continue
+        if folders.data is None:
+            yield {"task": claim.method, "error": "name the folder with ml-1m: --data-folder or MINIREC_DATA"}
+            continue
+        with multiprocessing.get_context("spawn").Pool(1) as process:
+            row = process.apply(_measure, (claim, folders.data))
+        results.put(row)
+        yield row | {"task": claim.method, "seconds": row["seconds"]}
+
+
+def table_rows(rows: list[Row]) -> Iterator[tuple[str, str, list[list[Any]]]]:
+    """(protocol, what it is, lines of its table: method, settings, published, ours, difference, seconds, peak MB, source)."""
+    for name, (text, _) in PROTOCOLS.items():
+        lines = []
+        for row in rows:
+            if row["protocol"] == name:
+                settings = ", ".join(f"{key}={value}" for key, value in row["settings"].items()) or "defaults"
+                figures = [
+                    " / ".join(f"{row[part][metric]:.4f}" for metric in row["ours"] if metric in row[part])
+                    for part in ("published", "ours")
+                ]
+                change = " / ".join(f"{value:+.4f}" for value in row["difference"].values())
+                lines.append([row["method"], settings, *figures, change, row["seconds"], row["peak_mb"], row["source"]])
+        if lines:
+            yield name, text, lines
