@@ -17,9 +17,10 @@ from .backend import kernel, run_blocks
 from .sparse import Floats, Index, Pointer
 
 Fill = Callable[[int, int, Index, Floats], None]
-MAX_BATCH = 2**15  # samples; fewer where that would leave less than BATCHES batches an epoch
-BATCHES = 64
-BLOCKS = 8  # of users and of items in a batch: a multiple of the number of threads, for balance
+BATCHES = 64  # an epoch, unless they would be smaller than MIN_BATCH samples or larger than MAX_BATCH
+MIN_BATCH, MAX_BATCH = 2**4, 2**15
+BLOCKS = 8  # of users and of items in a batch, unless they would be smaller than MIN_BLOCK
+MIN_BLOCK = 256
 DRAWS = 64  # of a negative, after which a user is taken to have everything
 
 
@@ -60,7 +61,7 @@ class Negatives(NamedTuple):
 
 def epoch(n: int, rng: np.random.Generator) -> Iterator[tuple[NDArray[np.int64], np.uint64]]:
     """Split samples 0..n-1 at random into batches, and give each a key for its random numbers; ascending within a batch."""
-    count = max(1, round(n / np.clip(n / BATCHES, 1, MAX_BATCH)))
+    count = max(1, round(n / np.clip(n / BATCHES, MIN_BATCH, MAX_BATCH)))
     batch = rng.integers(0, count, n, dtype=np.uint16)
     order = np.argsort(batch, kind="stable")
     stops = np.cumsum(np.bincount(batch, minlength=count)).tolist()
@@ -68,6 +69,11 @@ def epoch(n: int, rng: np.random.Generator) -> Iterator[tuple[NDArray[np.int64],
     for start, stop, key in zip([0, *stops[:-1]], stops, keys, strict=True):
         if stop > start:
             yield order[start:stop], key
+
+
+def block_size(n: int) -> int:
+    """Rows (or entries) of a block, of n in a batch. No result depends on it: each row is moved by one block."""
+    return max(-(-n // BLOCKS), MIN_BLOCK)
 
 
 class Groups(NamedTuple):
@@ -100,7 +106,7 @@ class Descent:
             fill(bounds[start], bounds[stop], columns, pulls)
             self.move_rows(users, start, stop, groups, columns.ravel(), pulls.ravel(), items.vectors, before, 1 / width)
 
-        run_blocks(move_users, len(first), -(-len(first) // BLOCKS))
+        run_blocks(move_users, len(first), block_size(len(first)))
         user_of = np.repeat(np.arange(len(first), dtype=np.int32), np.diff(groups.offsets))
         self.move(items, columns.ravel(), user_of, pulls.ravel(), before)
 
@@ -112,7 +118,7 @@ class Descent:
             low, high = np.searchsorted(groups.offsets[:-1], (start, stop)).tolist()
             self.move_rows(side, low, high, groups, columns, pulls, other)
 
-        run_blocks(move, len(rows), -(-len(rows) // BLOCKS))  # blocks of entries: a popular item has many
+        run_blocks(move, len(rows), block_size(len(rows)))  # blocks of entries: a popular item has many
 
     def move_rows(
         self, side: Side, start: int, stop: int, groups: Groups, columns: Index, pulls: Floats, other: Floats,

@@ -9,7 +9,7 @@ import numpy as np
 from ..data.dataset import Dataset
 from ..engine.backend import kernel, run_blocks
 from ..engine.scorers import Scores
-from ..engine.sgd import BLOCKS, Descent, Fill, Side, ascending, epoch
+from ..engine.sgd import Descent, Fill, Side, ascending, block_size, epoch
 from ..engine.sparse import CSR, Floats, Index
 from ..errors import DataError
 from .base import Monitor, Part
@@ -203,7 +203,7 @@ class SVDpp(RatingModel):
                 sum_rows(start, stop, x.indptr, x.indices, e[:, 0], items.vectors, e_q)
                 of_users.move_rows(users, start, stop, groups, x.indices, e[:, 0], items.vectors)
 
-            run_blocks(move_users, len(rows), -(-len(rows) // BLOCKS))
+            run_blocks(move_users, len(rows), block_size(len(rows)))
             of_items.move(items, x.indices, local, e[:, 0], vectors)
             of_implicit.move(implicit, x.indices, local, root, e_q)  # its bias is moved too, and used by nobody
 
