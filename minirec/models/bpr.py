@@ -11,7 +11,7 @@ from ..data.dataset import Dataset
 from ..engine.backend import kernel
 from ..engine.losses import rank_weights, sigmoid
 from ..engine.scorers import Scores
-from ..engine.sgd import DRAWS, Fill, Negatives, Side
+from ..engine.sgd import DRAWS, Fill, Held, Negatives, Side
 from ..engine.sparse import CSR, Floats, Index
 from .base import Monitor
 from .checks import number, whole
@@ -38,11 +38,11 @@ class PairwiseModel(DescentModel):
             raise ValueError("negatives_ is no distribution over the items")
 
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
-        negatives = Negatives.powered(train.item_counts, self.negative_power)
+        held, negatives = Held.of(train.matrix), Negatives.powered(train.item_counts, self.negative_power)
         self.negatives_ = np.diff(negatives.cumulative, prepend=0).astype(np.float32)
 
         def prepare(batch: Batch, users: Side, items: Side) -> Fill:
-            return self._fill(batch, users, items, train.matrix, negatives)
+            return self._fill(batch, users, items, held, negatives)
 
         self._iterate(train.matrix, prepare, self._store, monitor)
 
@@ -50,8 +50,8 @@ class PairwiseModel(DescentModel):
         return 2
 
     @abstractmethod
-    def _fill(self, batch: Batch, users: Side, items: Side, x: CSR, negatives: Negatives) -> Fill:
-        """What writes the entries of a batch; x says what the users have."""
+    def _fill(self, batch: Batch, users: Side, items: Side, held: Held, negatives: Negatives) -> Fill:
+        """What writes the entries of a batch."""
 
     def _store(self, users: Side, items: Side) -> None:
         self.user_factors_ = np.column_stack((users.vectors, np.ones(len(users.bias), np.float32)))
@@ -130,12 +130,12 @@ class BPR(PairwiseModel):
         self.negative_power = negative_power
         self.seed = seed
 
-    def _fill(self, batch: Batch, users: Side, items: Side, x: CSR, negatives: Negatives) -> Fill:
+    def _fill(self, batch: Batch, users: Side, items: Side, held: Held, negatives: Negatives) -> Fill:
         entries = kernel("bpr_entries", self.backend_)
 
         def fill(start: int, stop: int, columns: Index, pulls: Floats) -> None:
             entries(
-                start, stop, batch.key, DRAWS, batch.users, batch.items, x.indptr, x.indices, *negatives,
+                start, stop, batch.key, DRAWS, batch.users, batch.items, *held, *negatives,
                 users.vectors, items.vectors, items.bias, columns, pulls,
             )  # fmt: skip
 
@@ -208,13 +208,13 @@ class WARP(PairwiseModel):
         super()._check()
         whole("max_trials", self.max_trials)
 
-    def _fill(self, batch: Batch, users: Side, items: Side, x: CSR, negatives: Negatives) -> Fill:
+    def _fill(self, batch: Batch, users: Side, items: Side, held: Held, negatives: Negatives) -> Fill:
         entries, ranks, draws = kernel("warp_entries", self.backend_), rank_weights(len(self.items_)), self.max_trials + DRAWS
 
         def fill(start: int, stop: int, columns: Index, pulls: Floats) -> None:
             entries(
-                start, stop, batch.key, draws, self.max_trials, ranks, batch.users, batch.items, x.indptr, x.indices,
-                *negatives, users.vectors, items.vectors, items.bias, columns, pulls,
+                start, stop, batch.key, draws, self.max_trials, ranks, batch.users, batch.items, *held, *negatives,
+                users.vectors, items.vectors, items.bias, columns, pulls,
             )  # fmt: skip
 
         return fill

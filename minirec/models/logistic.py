@@ -10,7 +10,7 @@ from ..data.dataset import Dataset
 from ..engine.backend import kernel
 from ..engine.losses import logistic
 from ..engine.scorers import Scores
-from ..engine.sgd import DRAWS, Fill, Negatives, Side
+from ..engine.sgd import DRAWS, Fill, Held, Negatives, Side
 from ..engine.sparse import CSR, Floats, Index
 from ..errors import DataError
 from .base import Monitor
@@ -86,7 +86,7 @@ class LogisticMF(DescentModel):
         if (x.data < 0).any():
             raise DataError(f"LogisticMF needs weights that are not negative, and {train.name!r} has some: drop those events")
         confidence = (self.alpha * x.data).astype(np.float32)
-        uniform = Negatives.powered(train.item_counts, 0)
+        held, uniform = Held.of(x), Negatives.powered(train.item_counts, 0)
         entries = kernel("logistic_entries", self.backend_)
 
         def prepare(batch: Batch, users: Side, items: Side) -> Fill:
@@ -94,7 +94,7 @@ class LogisticMF(DescentModel):
 
             def fill(start: int, stop: int, columns: Index, pulls: Floats) -> None:
                 entries(
-                    start, stop, batch.key, DRAWS, batch.users, batch.items, own, x.indptr, x.indices, *uniform,
+                    start, stop, batch.key, DRAWS, batch.users, batch.items, own, *held, *uniform,
                     users.vectors, users.bias, items.vectors, items.bias, columns, pulls,
                 )  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 
 from minirec.engine.backend import kernel
 from minirec.engine.losses import rank_weights
-from minirec.engine.sgd import BATCHES, MAX_BATCH, MIN_BATCH, Descent, Negatives, Side, epoch
+from minirec.engine.sgd import BATCHES, MAX_BATCH, MIN_BATCH, Descent, Held, Negatives, Side, epoch
 from minirec.engine.sparse import CSR
 from minirec.options import options
 
@@ -34,7 +34,7 @@ def entries(kind, backend, x, users, given, key, extra, columns, pulls):
     """Entries of all samples, by one of the four kernels."""
     p, user_bias, q, bias = given
     negatives = Negatives.powered(np.ones(ITEMS), 0)
-    span, owned = (0, len(users)), (x.indptr, x.indices, *negatives)
+    span, owned = (0, len(users)), (*Held.of(x), *negatives)
     function = kernel(f"{kind}_entries", backend)
     if kind == "bpr":
         function(*span, key, 50, users, x.indices, *owned, p, q, bias, columns, pulls)
@@ -121,7 +121,7 @@ def test_threads_do_not_change_a_bit(backend, monkeypatch):
 
                 def fill(start, stop, columns, pulls, key=key, own=own, positives=positives):
                     function(
-                        start, stop, key, 64, own, positives, x.indptr, x.indices, *negatives,
+                        start, stop, key, 64, own, positives, *Held.of(x), *negatives,
                         sides[0].vectors, sides[1].vectors, sides[1].bias, columns, pulls,
                     )  # fmt: skip
 
@@ -161,7 +161,7 @@ def test_negatives_follow_their_distribution(power, backend):
     columns, pulls = np.zeros((n, 2), np.int32), np.zeros((n, 2), np.float32)
     zeros = np.zeros((1, 2), np.float32), np.zeros((12, 2), np.float32), np.zeros(12, np.float32)
     kernel("bpr_entries", backend)(
-        0, n, np.uint64(5), 64, users, positives, x.indptr, x.indices, *Negatives.powered(counts, power), *zeros, columns, pulls
+        0, n, np.uint64(5), 64, users, positives, *Held.of(x), *Negatives.powered(counts, power), *zeros, columns, pulls
     )
     assert (columns[:, 0] == 4).all()
     drawn = np.bincount(columns[:, 1], minlength=12)
@@ -179,7 +179,7 @@ def test_a_user_with_everything_has_no_negatives(backend):
     x = CSR.from_pairs(np.zeros(4, int), np.arange(4), None, (1, 4))
     users, columns, pulls = np.zeros(4, np.int32), np.zeros((4, 3), np.int32), np.ones((4, 3), np.float32)
     p, q = np.ones((1, 2), np.float32), np.ones((4, 2), np.float32)
-    owned = (x.indptr, x.indices, *Negatives.powered(np.ones(4), 0))
+    owned = (*Held.of(x), *Negatives.powered(np.ones(4), 0))
     kernel("bpr_entries", backend)(0, 4, np.uint64(1), 64, users, x.indices, *owned, p, q, q[:, 0], columns[:, :2], pulls[:, :2])
     assert not pulls[:, :2].any()
     kernel("warp_entries", backend)(
@@ -199,7 +199,7 @@ def test_warp_weighs_by_the_trials_it_took(backend):
     n, items = 4000, 21
     x = CSR.from_pairs(np.zeros(1, int), np.zeros(1, int), None, (1, items))
     users, positives = np.zeros(n, np.int32), np.zeros(n, np.int32)
-    owned = (x.indptr, x.indices, *Negatives.powered(np.ones(items), 0))
+    owned = (*Held.of(x), *Negatives.powered(np.ones(items), 0))
     ranks = rank_weights(items)
 
     def pulls_with(bias):

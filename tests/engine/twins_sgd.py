@@ -3,7 +3,7 @@
 import numpy as np
 
 from minirec.engine.losses import rank_weights
-from minirec.engine.sgd import Negatives
+from minirec.engine.sgd import Held, Negatives
 from minirec.engine.sparse import CSR
 
 USERS, ITEMS, FACTORS = 6, 11, 5
@@ -44,7 +44,7 @@ def entries(n, width):
 def bpr_entries(rng):
     matrix, users, positives = batch(rng)
     return (
-        *span(rng, len(users)), key(rng), 8, users, positives, matrix.indptr, matrix.indices, *negatives(rng),
+        *span(rng, len(users)), key(rng), 8, users, positives, *Held.of(matrix), *negatives(rng),
         normal(rng, USERS, FACTORS), normal(rng, ITEMS, FACTORS), normal(rng, ITEMS), *entries(len(users), 2),
     )  # fmt: skip
 
@@ -52,7 +52,7 @@ def bpr_entries(rng):
 def warp_entries(rng):
     matrix, users, positives = batch(rng)
     return (
-        *span(rng, len(users)), key(rng), 20, 4, rank_weights(ITEMS), users, positives, matrix.indptr, matrix.indices, *negatives(rng),
+        *span(rng, len(users)), key(rng), 20, 4, rank_weights(ITEMS), users, positives, *Held.of(matrix), *negatives(rng),
         normal(rng, USERS, FACTORS), normal(rng, ITEMS, FACTORS), normal(rng, ITEMS), *entries(len(users), 2),
     )  # fmt: skip
 
@@ -61,7 +61,7 @@ def logistic_entries(rng):
     matrix, users, positives = batch(rng)
     confidence = rng.random(len(users), np.float32) * 3
     return (
-        *span(rng, len(users)), key(rng), 8, users, positives, confidence, matrix.indptr, matrix.indices, *negatives(rng),
+        *span(rng, len(users)), key(rng), 8, users, positives, confidence, *Held.of(matrix), *negatives(rng),
         normal(rng, USERS, FACTORS), normal(rng, USERS), normal(rng, ITEMS, FACTORS), normal(rng, ITEMS), *entries(len(users), 4),
     )  # fmt: skip
 

@@ -31,8 +31,13 @@ def _draw(bits: Any, cumulative: Any, guide: Any) -> Any:
 
 
 @jit
-def _holds(indices: Any, first: Any, last: Any, item: Any) -> Any:
-    """Whether indices[first:last], ascending, holds the item."""
+def _holds(user: Any, item: Any, n: Any, indptr: Any, indices: Any, filter_: Any) -> Any:
+    """Whether the user has the item: by the filter, which settles nearly all that are not there, then by bisection of the row."""
+    pair = np.uint64(user) * np.uint64(n) + np.uint64(item)
+    slot = ((pair * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & np.uint64(8 * len(filter_) - 1)
+    if not (filter_[slot >> np.uint64(3)] >> (slot & np.uint64(7))) & np.uint64(1):
+        return False
+    first, last = indptr[user], indptr[user + 1]
     stop = last
     while first < stop:
         middle = (first + stop) >> 1
@@ -50,8 +55,8 @@ def _sigmoid(x: Any) -> Any:
 
 @jit
 def bpr_entries(
-    start: int, stop: int, key: Any, draws: int, users: Any, positives: Any, indptr: Any, indices: Any, cumulative: Any, guide: Any,
-    p: Any, q: Any, bias: Any, columns: Any, pulls: Any,
+    start: int, stop: int, key: Any, draws: int, users: Any, positives: Any, indptr: Any, indices: Any, filter_: Any,
+    cumulative: Any, guide: Any, p: Any, q: Any, bias: Any, columns: Any, pulls: Any,
 ) -> None:  # fmt: skip
     """See reference/sgd.py."""
     d = p.shape[1]
@@ -62,7 +67,7 @@ def bpr_entries(
         for _ in range(draws):
             bits = _mix(bits)
             drawn = _draw(bits, cumulative, guide)
-            if not _holds(indices, indptr[u], indptr[u + 1], drawn):
+            if not _holds(u, drawn, len(cumulative), indptr, indices, filter_):
                 j = drawn
                 break
         columns[s, 0], columns[s, 1] = i, j
@@ -78,7 +83,7 @@ def bpr_entries(
 @jit
 def warp_entries(
     start: int, stop: int, key: Any, draws: int, trials: int, ranks: Any, users: Any, positives: Any, indptr: Any, indices: Any,
-    cumulative: Any, guide: Any, p: Any, q: Any, bias: Any, columns: Any, pulls: Any,
+    filter_: Any, cumulative: Any, guide: Any, p: Any, q: Any, bias: Any, columns: Any, pulls: Any,
 ) -> None:  # fmt: skip
     """See reference/sgd.py."""
     d = p.shape[1]
@@ -95,7 +100,7 @@ def warp_entries(
         for _ in range(draws):
             bits = _mix(bits)
             j = _draw(bits, cumulative, guide)
-            if _holds(indices, indptr[u], indptr[u + 1], j):
+            if _holds(u, j, len(cumulative), indptr, indices, filter_):
                 continue
             tried += 1
             other = np.float32(0)
@@ -113,7 +118,7 @@ def warp_entries(
 @jit
 def logistic_entries(
     start: int, stop: int, key: Any, draws: int, users: Any, positives: Any, confidence: Any, indptr: Any, indices: Any,
-    cumulative: Any, guide: Any, p: Any, user_bias: Any, q: Any, bias: Any, columns: Any, pulls: Any,
+    filter_: Any, cumulative: Any, guide: Any, p: Any, user_bias: Any, q: Any, bias: Any, columns: Any, pulls: Any,
 ) -> None:  # fmt: skip
     """See reference/sgd.py."""
     d = p.shape[1]
@@ -128,7 +133,7 @@ def logistic_entries(
                 for _ in range(draws):
                     bits = _mix(bits)
                     drawn = _draw(bits, cumulative, guide)
-                    if not _holds(indices, indptr[u], indptr[u + 1], drawn):
+                    if not _holds(u, drawn, len(cumulative), indptr, indices, filter_):
                         j = drawn
                         break
             columns[s, e] = j

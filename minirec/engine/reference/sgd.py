@@ -62,13 +62,14 @@ class _Draws:
 
 def bpr_entries(
     start: int, stop: int, key: np.uint64, draws: int, users: Index, positives: Index, indptr: Pointer, indices: Index,
-    cumulative: NDArray[np.float64], guide: Index, p: Floats, q: Floats, bias: Floats, columns: Index, pulls: Floats,
+    filter_: NDArray[np.uint8], cumulative: NDArray[np.float64], guide: Index, p: Floats, q: Floats, bias: Floats,
+    columns: Index, pulls: Floats,
 ) -> None:  # fmt: skip
     """Fill rows start..stop of columns and pulls, (B, 2): the positive, a negative, and the pulls of the BPR loss on their scores.
 
     key : uint64, of the batch. draws : after so many draws that the user has, a sample counts nothing (both pulls 0).
-    users, positives (B,); indptr, indices : what each user has. cumulative (n,) float64 : the distribution function of the
-    negatives; guide (n,) : the first item with cumulative > k / n. p (users, d), q (items, d), bias (items,).
+    users, positives (B,); indptr, indices, filter_ : what each user has, see `sgd.Held`. cumulative (n,) float64 : the
+    distribution function of the negatives; guide (n,) : the first item with cumulative > k / n. p (users, d), q (items, d), bias (items,).
     """
     i = positives[start:stop]
     j = _Draws(start, stop, key, users, indptr, indices, cumulative).negatives(draws, i)
@@ -81,7 +82,8 @@ def bpr_entries(
 
 def warp_entries(
     start: int, stop: int, key: np.uint64, draws: int, trials: int, ranks: Floats, users: Index, positives: Index, indptr: Pointer,
-    indices: Index, cumulative: NDArray[np.float64], guide: Index, p: Floats, q: Floats, bias: Floats, columns: Index, pulls: Floats,
+    indices: Index, filter_: NDArray[np.uint8], cumulative: NDArray[np.float64], guide: Index, p: Floats, q: Floats, bias: Floats,
+    columns: Index, pulls: Floats,
 ) -> None:  # fmt: skip
     """As `bpr_entries`, with the WARP loss: negatives are tried until one comes within a margin of 1 of the positive.
 
@@ -109,8 +111,8 @@ def warp_entries(
 
 def logistic_entries(
     start: int, stop: int, key: np.uint64, draws: int, users: Index, positives: Index, confidence: Floats, indptr: Pointer,
-    indices: Index, cumulative: NDArray[np.float64], guide: Index, p: Floats, user_bias: Floats, q: Floats, bias: Floats,
-    columns: Index, pulls: Floats,
+    indices: Index, filter_: NDArray[np.uint8], cumulative: NDArray[np.float64], guide: Index, p: Floats, user_bias: Floats,
+    q: Floats, bias: Floats, columns: Index, pulls: Floats,
 ) -> None:  # fmt: skip
     """As `bpr_entries`, with the logistic loss of each score by itself: the positive with its confidence (B,), then width - 1 negatives."""
     draw = _Draws(start, stop, key, users, indptr, indices, cumulative)
