@@ -73,7 +73,8 @@ def long_tail(popularity: NDArray[np.int64], groups: Mapping[str, Mapping[str, M
             text = f"{group}\n{int(row['items']):,} items\n{whole_percent(row['interaction_share'])}"
             narrow = np.log10(right / left) < 0.2 * np.log10(n + 1)  # then the text stands at the outer edge of the drawing
             side = "center" if not narrow or group == "middle" else "left" if group == "head" else "right"
-            at = {"center": np.sqrt(left * right), "left": 0.8, "right": n * 1.1 + 1}[side]
+            seen = right if group == "tail" else max(min(right, n**0.8), 1.5 * left)  # what the name of a narrow tail leaves free
+            at = {"center": np.sqrt(left * seen), "left": 0.8, "right": n * 1.1 + 1}[side]
             axes.text(at, top * 0.9, text, ha=side, va="top", fontsize=9, linespacing=1.35)
             start = stop
         head = int(groups["count"]["head"]["items"])
