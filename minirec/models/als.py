@@ -30,8 +30,8 @@ class ALS(FactorModel):
 
     S are the pairs with events; weights and repetitions do not count. n_u = |I_u| + alpha0 |items| and
     m_i = |U_i| + alpha0 |users| are the frequencies that the regularisation is scaled by.
-    Rendle et al. 2022, "Revisiting the performance of iALS on item recommendation benchmarks" (loss: section 2.1, scaling:
-    section 3.2); initial values are N(0, init_std^2 / factors), as there.
+    Rendle et al. 2022, "Revisiting the performance of iALS on item recommendation benchmarks"; initial values are
+    N(0, init_std^2 / factors), as there.
 
     With `alpha` the pairs of S have the confidence c_ui = 1 + alpha r_ui, r_ui being the sum of the weights of the pair's events,
     and the unobserved term leaves them out, so that alpha0 is the confidence of a pair without events:
@@ -56,8 +56,8 @@ class ALS(FactorModel):
         "cg" takes `cg_steps` steps of conjugate gradients from the present vector (Takács et al. 2011, "Applications of the
         conjugate gradient method for implicit feedback collaborative filtering"): O(cg_steps (nnz d + rows d^2)).
         "block" solves exactly for `block_size` coordinates at a time (Rendle et al. 2021, "iALS++: speeding up matrix
-        factorization with subspace optimization"): O(nnz d block_size + rows d block_size^2). The paper alternates the sides
-        within a block of coordinates, we the blocks within a side, whose predictions then stay in the cache.
+        factorization with subspace optimization"): O(nnz d block_size + rows d block_size^2). The authors' code alternates the
+        sides within a block of coordinates; here all blocks of a side come first, so that a row's predictions stay in the cache.
     init_std : standard deviation of the initial values, times sqrt(factors). seed : of the initial values.
 
     The last user half step is always exact. So a known user's vector is what folding in the user's training events gives, which
