@@ -20,7 +20,7 @@ from .runner import ROOT, Folders, Results, Row
 KEY = ("what", "who")
 MODULES = {
     "implicit": "implicit", "irspack": "irspack", "rusket": "rusket", "similaripy": "similaripy", "cornac": "cornac",
-    "scikit-surprise": "surprise", "lightfm-next": "lightfm", "lenskit": "lenskit", "rectools": "rectools", "ranx": "ranx",
+    "scikit-surprise": "surprise", "lightfm-next": "lightfm", "lenskit": "lenskit.als", "rectools": "rectools.models", "ranx": "ranx",
 }  # fmt: skip
 IMPORT = "import time; start = time.perf_counter(); import {0}; print(time.perf_counter() - start)"
 FIRST = """

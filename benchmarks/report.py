@@ -86,8 +86,8 @@ def _head(machine: dict[str, Any]) -> str:
         "Each row is one run of `python -m benchmarks speed`: the peer and minirec on the same matrix in turns (A B A B), each in a "
         "process that lives through all rounds, after one warm-up run that does not count. Seconds are medians of the rounds, with "
         "the lowest and highest in brackets. Ratio = seconds of the peer / seconds of minirec. Quality comes from one evaluator for all "
-        "(minirec's, full ranking, seen items left out, at most 10,000 users): NDCG@10, and the same for the tail (all but the 20 % most popular items). "
-        "Memory is the peak of the whole process, imports and data included. Load is the share of CPU time that other processes took "
+        "(minirec's, full ranking, seen items left out, at most 10,000 users): NDCG@10, and the same for the tail (all but the 20 % "
+        "most popular items). Memory is the peak of the whole process, imports and data included. Load is the share of CPU time that other processes took "
         "meanwhile. Agreement is the share of lists (or of neighbour values) that are the same on both sides."
     )
 
