@@ -84,11 +84,11 @@ def _head(machine: dict[str, Any]) -> str:
         "Written by `python -m benchmarks report` from the files in `results/`; nothing here is typed in by hand.\n\n"
         f"Measured on: {where or 'not recorded'}.\n\n"
         "Each row is one run of `python -m benchmarks speed`: the peer and minirec on the same matrix in turns (A B A B), each in a "
-        "process that lives through all rounds, after one warm-up run that does not count. Seconds are medians of the rounds, with "
-        "the lowest and highest in brackets. Ratio = seconds of the peer / seconds of minirec. Quality comes from one evaluator for all "
+        "process that lives through all rounds, after one warm-up run that does not count. Seconds are medians of the rounds, with the "
+        "lowest and highest in brackets. Ratio = seconds of the peer / seconds of minirec. Quality comes from one evaluator for all "
         "(minirec's, full ranking, seen items left out, at most 10,000 users): NDCG@10, and the same for the tail (all but the 20 % "
-        "most popular items). Memory is the peak of the whole process, imports and data included. Load is the share of CPU time that other processes took "
-        "meanwhile. Agreement is the share of lists (or of neighbour values) that are the same on both sides."
+        "most popular items). Memory is the peak of the whole process, imports and data included. Load is the share of CPU time that "
+        "other processes took meanwhile. Agreement is the share of lists (or of neighbour values) that are the same on both sides."
     )
 
 
