@@ -65,6 +65,8 @@ class _Sieve:
         self.account = account
 
     def drop(self, rows: Bools, reason: str) -> None:
+        if not rows.any():
+            return
         hit = np.flatnonzero(self.keep & rows)
         self.account.add(reason, len(hit), examples=[f"row {at + 1}" for at in hit[:MAX_EXAMPLES]])
         self.keep[hit] = False
@@ -75,7 +77,8 @@ def _drop_unusable(raw: RawEvents, kind_weights: Mapping[str, float] | None, sie
         if ids is not None:
             sieve.drop(ids.rows < 0, f"missing {role}")
             for reason, unusable in _unusable(ids.distinct):
-                sieve.drop(np.append(unusable, False)[ids.rows], f"{role} {reason}")
+                if unusable.any():
+                    sieve.drop(np.append(unusable, False)[ids.rows], f"{role} {reason}")
     if raw.weight is not None:
         sieve.drop(raw.weight.bad, "weight is not a number")
         with np.errstate(over="ignore"):
@@ -109,10 +112,10 @@ def _unusable(index: IdIndex) -> list[tuple[str, Bools]]:
 
 def _used(ids: Ids, keep: Bools) -> tuple[IdIndex, NDArray[np.int32]]:
     """The ids of the rows that are kept, and their rows in that index."""
+    if keep.all():
+        return ids
     present = np.zeros(len(ids.distinct), bool)
     present[ids.rows[keep]] = True
-    if present.all():
-        return ids.distinct, ids.rows if keep.all() else ids.rows[keep]
     index, renumbered = ids.distinct.subset(present)
     return index, renumbered[ids.rows[keep]]
 

@@ -1,11 +1,12 @@
 """Events through DuckDB: one pass over the file, columns converted there, and only numbers handed to Python.
 
-Integer ids come as int64 and are made dense by NumPy. Other ids are given dense codes inside DuckDB (an ENUM of the sorted
-distinct values), so that no Python string is made for a row, only for an id. Rows keep the order of the file.
+Integer ids come as int64 and are made dense by NumPy. Of other ids DuckDB hands over a hash a row and the
+distinct values, so that no Python string is made for a row, only for an id. Rows keep the order of the file.
 """
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from ..errors import DataError
 from .account import MAX_EXAMPLES, Account
 from .csv_plain import Malformed, line_numbers
 from .duck import Column, connect, duckdb_error, quoted
-from .ids import IdIndex, factorize
-from .raw import WHOLE, Ids, Numbers, RawEvents, as_whole, ids_from_array, numbers_from_array, times_from_array
-from .textfile import Layout, as_plain_utf8
+from .ids import IdIndex, places
+from .raw import Ids, Numbers, RawEvents, as_whole, ids_from_array, numbers_from_array, times_from_array
+from .textfile import Layout, all_whole, as_plain_utf8
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _WIDE = ("UBIGINT", "HUGEINT", "UHUGEINT", "VARCHAR", "UUID")
@@ -29,7 +30,7 @@ def read_csv_duckdb(layout: Layout, roles: dict[str, int], text: dict[str, int],
     """The picked columns of a delimited file; None where DuckDB cannot parse it and the plain reader should."""
     if layout.skip > int(layout.header):
         return None  # blank lines at the top: versions of DuckDB disagree on how they are skipped
-    guess: dict[str, bool] = {role: _all_whole(layout, roles[role]) for role in ("user", "item", "time") if role in roles}
+    guess: dict[str, bool] = {role: all_whole(layout, roles[role]) for role in ("user", "item", "time") if role in roles}
     with as_plain_utf8(layout.path, layout.encoding, layout.delimiter) as (path, delimiter):
         while True:
             connection = connect()
@@ -84,11 +85,6 @@ def _converted(role: str, column: str, whole: bool) -> list[str]:
     return [f"{number} AS {role}", f"{bad} AS {role}_bad"]
 
 
-def _all_whole(layout: Layout, at: int) -> bool:
-    fields = [row[at] for row in layout.sample if row[at]]
-    return bool(fields) and all(WHOLE.fullmatch(field) and "." not in field for field in fields)
-
-
 def _any(connection: Any, flag: str) -> bool:
     return bool(connection.execute(f"SELECT bool_or({flag}) FROM events").fetchone()[0])
 
@@ -140,18 +136,24 @@ def _fetch(connection: Any, roles: list[str], whole: dict[str, bool], text: list
 
 
 def _coded(connection: Any, column: str) -> Ids:
-    """Dense codes of a text column, in the order of the UTF-8 bytes of its distinct values."""
-    connection.execute(
-        f"CREATE TEMP TABLE {column}_values AS SELECT DISTINCT {column} AS v FROM events WHERE {column} IS NOT NULL ORDER BY v"
-    )
-    distinct = connection.execute(f"SELECT v FROM {column}_values").fetchnumpy()["v"]
-    if not len(distinct):
-        n = connection.execute("SELECT count(*) FROM events").fetchone()[0]
-        return Ids(IdIndex.from_range(0), np.full(n, -1, np.int32))
-    connection.execute(f"CREATE TYPE {column}_ids AS ENUM (SELECT v FROM {column}_values)")
-    codes = connection.execute(f"SELECT coalesce(enum_code({column}::{column}_ids)::INTEGER, -1) AS code FROM events").fetchnumpy()["code"]
-    index, row_of_code = factorize(distinct.tolist(), column)
-    return Ids(index, np.append(row_of_code, -1)[np.asarray(codes)].astype(np.int32))
+    """Dense codes of a text column, in the order of the UTF-8 bytes of its distinct values.
+
+    DuckDB hands out a hash of each row, which is a number; the distinct values tell which hash is whose.
+    """
+    for salt in count():
+        found = connection.execute(
+            f"SELECT v, strlen(v) AS n, hash(v, {salt}) AS h FROM (SELECT DISTINCT {column} AS v FROM events) ORDER BY v NULLS LAST"
+        ).fetchnumpy()
+        order = np.argsort(found["h"])
+        hashes = np.asarray(found["h"])[order]
+        if (hashes[1:] > hashes[:-1]).all():  # else two values share a hash: by chance, once in a billion files
+            break
+    rows = np.asarray(connection.execute(f"SELECT hash({column}, {salt}) AS h FROM events").fetchnumpy()["h"])
+    strings = [value for value in found["v"].tolist() if value is not None]
+    offsets = np.append(0, np.cumsum(np.ma.getdata(found["n"])[: len(strings)]))
+    index = IdIndex(np.zeros(0, np.int64), np.frombuffer("".join(strings).encode(), np.uint8), offsets)
+    row_of_hash = np.where(order < len(strings), order, -1).astype(np.int32)
+    return Ids(index, row_of_hash[places(hashes, rows)])
 
 
 def read_parquet_duckdb(path: Path, columns: list[tuple[str, str]], roles: dict[str, int], text: dict[str, int]) -> RawEvents:
@@ -178,7 +180,8 @@ def read_parquet_duckdb(path: Path, columns: list[tuple[str, str]], roles: dict[
     select += [f"nullif(trim({quoted(columns[at][0])}::VARCHAR), '') AS text_{number}" for number, at in enumerate(text.values())]
     connection = connect()
     try:
-        connection.execute(f"CREATE TEMP TABLE events AS SELECT {', '.join(select)} FROM read_parquet(?)", [str(path)])
+        source = "'" + str(path).replace("'", "''") + "'"
+        connection.execute(f"CREATE TEMP VIEW events AS SELECT {', '.join(select)} FROM read_parquet({source})")
         return _fetch(connection, list(roles), whole, list(text), str(path))
     except duckdb_error() as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from None

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.backend import run_blocks
 from ..errors import DataError, UnknownIdError
 
 Id: TypeAlias = int | str
@@ -66,6 +67,25 @@ class IdIndex:
         offsets = np.zeros(len(strings) + 1, np.int64)
         np.cumsum([len(s) for s in strings], out=offsets[1:])
         return cls(ints, np.frombuffer(b"".join(strings), np.uint8), offsets)
+
+    @classmethod
+    def from_bytes(cls, text: NDArray[np.uint8], offsets: NDArray[np.int64]) -> tuple[IdIndex, Rows]:
+        """Index of distinct strings in any order (UTF-8, without zero bytes), and the row of each. O(n log n)."""
+        lengths = np.diff(offsets)
+        width = int(lengths.max(initial=1))
+        if len(lengths) * width > 4 * len(text) + 2**20:  # a few long ones: a table of all would be mostly empty
+            strings = [text[start:stop].tobytes() for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+            order = np.array(sorted(range(len(strings)), key=strings.__getitem__), np.int64)
+            index = cls._of(np.zeros(0, np.int64), [strings[at] for at in order])
+        else:
+            filled = np.arange(width) < lengths[:, None]
+            table = np.zeros((len(lengths), width), np.uint8)
+            table[filled] = text
+            order = np.argsort(table.view(f"S{width}")[:, 0])
+            index = cls(np.zeros(0, np.int64), table[order][filled[order]], np.append(0, np.cumsum(lengths[order])))
+        rows = np.empty(len(lengths), np.int32)
+        rows[order] = np.arange(len(lengths))
+        return index, rows
 
     def __len__(self) -> int:
         return len(self.ints) + len(self.offsets) - 1
@@ -207,8 +227,36 @@ def _factorize_ints(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], Rows]
     low, high = int(values.min()), int(values.max())
     if high - low < 4 * len(values) + 1024:  # a lookup table is cheaper than sorting
         present = np.zeros(high - low + 1, bool)
-        present[values - low] = True
-        table = (np.cumsum(present) - 1).astype(np.int32)
-        return np.flatnonzero(present) + low, table[values - low]
-    unique, rows = np.unique(values, return_inverse=True)
-    return unique, rows.astype(np.int32)
+        rows = np.empty(len(values), np.int32)
+
+        def mark(start: int, stop: int) -> None:
+            present[values[start:stop] - low] = True
+
+        def look_up(start: int, stop: int) -> None:
+            rows[start:stop] = table[values[start:stop] - low]
+
+        run_blocks(mark, len(values), 2**16)
+        table = np.cumsum(present, dtype=np.int32) - np.int32(1)
+        run_blocks(look_up, len(values), 2**16)
+        return np.flatnonzero(present) + low, rows
+    unique, inverse = np.unique(values, return_inverse=True)
+    return unique, inverse.astype(np.int32)
+
+
+def places(hashes: NDArray[np.uint64], values: NDArray[np.uint64]) -> Rows:
+    """The place of each value in `hashes` (ascending, evenly spread, holding every value): their upper bits tell it nearly. O(n)."""
+    shift = np.uint64(64 - min(len(hashes).bit_length() + 1, 30))
+    begin = np.searchsorted(hashes >> shift, np.arange(2 ** (64 - int(shift)), dtype=np.uint64)).astype(np.int32)
+
+    def block(start: int, stop: int) -> None:
+        wanted = values[start:stop]
+        place = begin[wanted >> shift]
+        later = np.flatnonzero(hashes[place] != wanted)
+        while len(later):
+            place[later] += 1
+            later = later[hashes[place[later]] != wanted[later]]
+        found[start:stop] = place
+
+    found = np.empty(len(values), np.int32)
+    run_blocks(block, len(values), 2**16)
+    return found

@@ -52,18 +52,22 @@ def as_whole(ids: Ids) -> Ids:
     index = ids.distinct
     if len(index.offsets) == 1:
         return ids
+    lengths = np.diff(index.offsets)
+    initial = index.text[index.offsets[:-1][lengths > 0]]
+    if len(initial) < len(lengths) or not (((initial >= 48) & (initial <= 57)) | (initial == 45)).all():
+        return ids  # most texts are told by their first byte
     texts = [value for value in index if isinstance(value, str)]
     if not all(WHOLE.fullmatch(text) for text in texts):
         return ids
     numbers = np.array([*index.ints.tolist(), *(int(text.split(".")[0]) for text in texts)], np.int64)
     unique, renumber = np.unique(numbers, return_inverse=True)
     whole = IdIndex(unique, np.zeros(0, np.uint8), np.zeros(1, np.int64))
-    return Ids(whole, _renumbered(renumber, ids.rows))
+    return Ids(whole, renumbered(renumber, ids.rows))
 
 
-def _renumbered(table: NDArray[Any], rows: Rows) -> Rows:
+def renumbered(table: NDArray[Any], rows: Rows) -> Rows:
     """table[rows], with -1 staying -1."""
-    return np.append(table, -1)[rows].astype(np.int32)
+    return np.append(table, -1).astype(np.int32)[rows]
 
 
 def ids_from_array(values: NDArray[Any], missing: Bools, what: str) -> Ids:
@@ -71,18 +75,20 @@ def ids_from_array(values: NDArray[Any], missing: Bools, what: str) -> Ids:
     kind = values.dtype.kind
     if kind == "f":
         missing = missing | np.isnan(values)
-        present = values[~missing]
+        present = values[~missing] if missing.any() else values
         odd = np.flatnonzero((present != np.floor(present)) | (np.abs(present) >= 2**63))
         if len(odd):
             raise DataError(f"{what} {present[odd[0]]!s} is not a whole number: ids are integers or strings; convert the column first")
         present = present.astype(np.int64)
     elif kind in "iuOUST":
-        present = values[~missing]
+        present = values[~missing] if missing.any() else values
         if kind == "O":
             return ids_from_objects([None if gap else value for value, gap in zip(values.tolist(), missing.tolist(), strict=True)], what)
     else:
         raise DataError(f"{what}s are of type {values.dtype}; ids are whole numbers or strings: convert the column first")
     index, known = factorize(present, what)
+    if len(known) == len(values):
+        return Ids(index, known)
     rows = np.full(len(values), -1, np.int32)
     rows[~missing] = known
     return Ids(index, rows)

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from ..errors import DataError
+from .raw import WHOLE
 from .roles import GUESSES, plain, refuse_wide
 
 SEPARATOR = "\x1f"  # stands in for a delimiter of several characters
@@ -156,6 +157,12 @@ def _start(path: Path, encoding: str) -> tuple[str, bool]:
             raise DataError(f"{path}: the first line is longer than {_LONGEST_LINE:,} bytes; this is not an event log")
         decoder: Any = codecs.getincrementaldecoder("utf-8-sig" if _is_utf8(encoding) else encoding)()
         return decoder.decode(data, complete), complete
+
+
+def all_whole(layout: Layout, at: int) -> bool:
+    """Whether a column holds integers, as programs write them, as far as the sample goes."""
+    fields = [row[at] for row in layout.sample if row[at]]
+    return bool(fields) and all(WHOLE.fullmatch(field) and "." not in field for field in fields)
 
 
 def _delimiter(lines: list[str], path: Path) -> str:

@@ -43,6 +43,8 @@ KERNELS: dict[str, Twin] = {
     "als_cholesky": Twin("als", "allclose", 1e-4),
     "als_cg": Twin("als", "allclose", 1e-4),
     "als_block": Twin("als", "allclose", 1e-4),
+    "parse_fields": Twin("text", "exact"),
+    "code_texts": Twin("text", "exact"),
     "bpr_entries": Twin("sgd", "allclose", 1e-5),
     "warp_entries": Twin("sgd", "allclose", 1e-5),
     "logistic_entries": Twin("sgd", "allclose", 1e-5),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minirec.data.ids import IdIndex, checked_id, factorize
+from minirec.data.ids import IdIndex, checked_id, factorize, places
 from minirec.errors import DataError, UnknownIdError
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=5)
@@ -106,3 +106,24 @@ def test_many_strings_are_looked_up_in_a_dictionary():
     index = IdIndex.from_ids(names)
     assert index.rows([*names, "no"]).tolist() == [*index.rows(np.array(names)).tolist(), -1]
     assert index.row("item 3") == sorted(names).index("item 3")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sets(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)), st.booleans())
+def test_an_index_from_bytes_is_the_index_of_the_strings(strings, long):
+    strings = [*strings, *(["x" * 2_000_000, "y"] if long else [])]
+    encoded = [text.encode() for text in strings]
+    offsets = np.cumsum([0, *map(len, encoded)])
+    index, rows = IdIndex.from_bytes(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+    assert index == IdIndex.from_ids(strings)
+    assert index.ids(rows) == strings
+
+
+def test_places_of_hashes():
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 1000):
+        hashes = np.unique(rng.integers(0, 2**64, n, np.uint64))
+        crowded = np.unique(np.append(hashes, np.arange(50, dtype=np.uint64) + hashes[0] // np.uint64(2)))
+        for known in (hashes, crowded):
+            wanted = rng.integers(0, len(known), 5000)
+            assert (places(known, known[wanted]) == wanted).all()
