@@ -120,7 +120,7 @@ def numbers_from_array(values: NDArray[Any], missing: Bools) -> Numbers:
     """Weights from a NumPy column."""
     nothing = np.zeros(len(values), bool)
     if values.dtype.kind in "fiu":
-        return Numbers(values.astype(np.float64), missing, nothing)
+        return Numbers(values.astype(np.float64, copy=False), missing, nothing)
     if values.dtype.kind not in "OUST":
         return Numbers(np.zeros(len(values)), missing, ~missing)
     return numbers_from_objects([None if gap else value for value, gap in zip(values.tolist(), missing.tolist(), strict=True)])
@@ -142,7 +142,7 @@ def times_from_array(values: NDArray[Any], missing: Bools) -> Numbers:
         bad = ~missing & ~(np.abs(values) < 2**62)  # NaN as well
         return Numbers(np.floor(np.where(missing | bad, 0, values)).astype(np.int64), missing, bad)
     if kind in "iu":
-        return Numbers(values.astype(np.int64), missing, bad)
+        return Numbers(values.astype(np.int64, copy=False), missing, bad)
     if kind not in "OUST":
         return Numbers(np.zeros(len(values), np.int64), missing, ~missing)
     return times_from_objects([None if gap else value for value, gap in zip(values.tolist(), missing.tolist(), strict=True)])
