@@ -6,7 +6,6 @@ first thing that is not, the careful reader takes the file from its beginning, a
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +32,10 @@ def read_csv_compiled(layout: Layout, roles: dict[str, int], text: dict[str, int
 
 
 def _read(path: Path, delimiter: str, layout: Layout, roles: dict[str, int], text: dict[str, int]) -> RawEvents | None:
-    with open(path, "rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # closed when the last array on it is gone
-    edges = _edges(mapped, layout.skip)
-    data = np.frombuffer(mapped, np.uint8)
-    counts = run_blocks(lambda block, _: _count_lines(mapped[edges[block] : edges[block + 1]]), len(edges) - 1, 1)
+    content = path.read_bytes()  # not mapped: a process dies when a file that it has mapped is cut short by another
+    edges = _edges(content, layout.skip)
+    data = np.frombuffer(content, np.uint8)
+    counts = run_blocks(lambda block, _: _count_lines(content[edges[block] : edges[block + 1]]), len(edges) - 1, 1)
     if not counts or min(counts) < 0:
         return None
     first = np.concatenate([[0], np.cumsum(counts)])
@@ -88,16 +86,16 @@ def _read(path: Path, delimiter: str, layout: Layout, roles: dict[str, int], tex
     )
 
 
-def _edges(mapped: mmap.mmap, skip: int) -> list[int]:
+def _edges(content: bytes, skip: int) -> list[int]:
     """Where the blocks of whole lines begin, after `skip` lines; the last entry is the end of the last line."""
-    edges = [3 if mapped[:3] == b"\xef\xbb\xbf" else 0]
+    edges = [3 if content[:3] == b"\xef\xbb\xbf" else 0]
     for _ in range(skip):
-        edges[0] = mapped.find(b"\n", edges[0]) + 1 or len(mapped)
-    end = len(mapped)
-    while end > edges[0] and mapped[end - 1] in b"\r\n":
+        edges[0] = content.find(b"\n", edges[0]) + 1 or len(content)
+    end = len(content)
+    while end > edges[0] and content[end - 1] in b"\r\n":
         end -= 1
     while edges[-1] < end:
-        found = mapped.find(b"\n", edges[-1] + _BLOCK, end) + 1
+        found = content.find(b"\n", edges[-1] + _BLOCK, end) + 1
         edges.append(found or end)
     return edges
 

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
@@ -82,7 +82,9 @@ def run_blocks(function: Callable[[int, int], T], n: int, size: int, threads: in
     count = thread_count() if threads is None else threads
     if count == 1 or len(blocks) <= 1:
         return [function(start, stop) for start, stop in blocks]
-    return list(_pool(count).map(lambda block: function(*block), blocks))
+    futures = [_pool(count).submit(function, *block) for block in blocks]
+    wait(futures)  # all of them, also when one fails: nothing is at work any more when this returns or raises
+    return [future.result() for future in futures]
 
 
 _pools: dict[int, ThreadPoolExecutor] = {}
