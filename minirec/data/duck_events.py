@@ -102,26 +102,28 @@ def _count_rejects(connection: Any, layout: Layout, account: Account) -> None:
 
 
 def _fetch(connection: Any, roles: list[str], whole: dict[str, bool], text: list[str], where: str) -> RawEvents:
-    """Raw events out of the temporary table `events`."""
-    numeric = [role for role in roles if role in ("weight", "time") or whole.get(role, False)]
-    flags = [f"{role}_bad" for role in ("weight", "time") if role in roles and not whole.get(role, False)]
-    fetched: dict[str, Column] = connection.execute(f"SELECT {', '.join(numeric + flags)} FROM events").fetchnumpy() if numeric else {}
+    """Raw events out of the temporary table or view `events`."""
+
+    def column(name: str) -> Column:
+        # a column at a time: DuckDB holds a result as a whole before it becomes arrays
+        values: Column = connection.execute(f"SELECT {name} AS x FROM events").fetchnumpy()["x"]
+        return values
 
     def ids(role: str) -> Ids:
         if whole.get(role, False):
-            values = fetched.pop(role)
+            values = column(role)
             return ids_from_array(np.ma.getdata(values), np.ma.getmaskarray(values), f"{role} id")
         return as_whole(_coded(connection, role))
 
     def numbers(role: str) -> Numbers | None:
         if role not in roles:
             return None
-        values = fetched.pop(role)
+        values = column(role)
         convert = numbers_from_array if role == "weight" else times_from_array
         got = convert(np.ma.getdata(values), np.ma.getmaskarray(values))
-        if f"{role}_bad" not in fetched:
+        if whole.get(role, False):
             return got
-        bad = np.asarray(fetched.pop(f"{role}_bad"), bool)
+        bad = np.asarray(column(f"{role}_bad"), bool)
         return Numbers(got.values, got.missing & ~bad, got.bad | bad)
 
     return RawEvents(
