@@ -38,6 +38,7 @@ def test_examples_in_docstrings(name, tmp_path, monkeypatch):
     assert failed == 0
 
 
+@pytest.mark.slow_without_jit
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_blocks_of_python(page, tmp_path, monkeypatch):
     """The blocks of a page run in order, in one namespace and in an empty folder."""

@@ -11,6 +11,7 @@ from .backend import kernel
 from .sparse import CSR, Index
 
 Scores = NDArray[np.float32]
+EPS, TINY = float(np.finfo(np.float32).eps), float(np.finfo(np.float32).tiny)
 
 
 class Scorer(Protocol):
@@ -113,7 +114,7 @@ class ConstantScorer:
 
 def row_norms(vectors: Scores) -> Scores:
     """Euclidean norms of the rows, rounded upwards by more than the error of computing them; squares may underflow."""
-    squares = (vectors * vectors).sum(axis=1) + vectors.shape[1] * np.finfo(np.float32).tiny
+    squares = (vectors * vectors).sum(axis=1) + vectors.shape[1] * TINY
     norms: Scores = (np.sqrt(squares) * (1 + 1e-5)).astype(np.float32)
     return norms
 
@@ -124,13 +125,13 @@ def canonical_dot(left: Scores, right: Scores) -> Scores:
     By halves: the second half is added to the first until one number is left. This order depends on d alone, and NumPy and
     compiled code both follow it at full speed: their scores are equal to the last bit.
     """
-    products = np.multiply(left, right, dtype=np.float64)
-    d = products.shape[-1]
+    products = np.ascontiguousarray((left.astype(np.float64) * right).T)  # (d, n): whole rows are added
+    d = len(products)
     while d > 1:
         half = (d + 1) // 2
-        products[..., : d - half] += products[..., half:d]
+        products[: d - half] += products[half:d]
         d = half
-    scores: Scores = products[..., 0].astype(np.float32)
+    scores: Scores = products[0].astype(np.float32)
     return scores
 
 

@@ -19,7 +19,19 @@ from numpy.typing import NDArray
 
 from ..options import memory_budget, thread_count
 from .backend import kernel, one_blas_thread, run_blocks
-from .scorers import ConstantScorer, LinearScorer, NormOrder, Scorer, Scores, VectorScorer, canonical_dot, pairs_by_block, row_norms
+from .scorers import (
+    EPS,
+    TINY,
+    ConstantScorer,
+    LinearScorer,
+    NormOrder,
+    Scorer,
+    Scores,
+    VectorScorer,
+    canonical_dot,
+    pairs_by_block,
+    row_norms,
+)
 from .sparse import CSR, Index, Pointer
 
 __all__ = [
@@ -78,11 +90,14 @@ def rank(scorer: Scorer, k: int, *, backend: str, filters: Filters | None = None
             size = max(1, min(size, memory_budget() // (16 * n * thread_count())))
         with one_blas_thread():
             parts = run_blocks(tile, profiles, size, threads)
-    counts = np.concatenate([part.counts for part in parts])
-    filled = np.arange(k) < counts[:, None]
-    items, scores = np.concatenate([part.items for part in parts]), np.concatenate([part.values for part in parts])
-    indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    return Ranked(indptr, items[filled], scores[filled], sum(part.scored for part in parts))
+    best = parts[0]
+    if len(parts) > 1:
+        counts, items, values, scored = zip(*parts, strict=True)
+        best = _Best(np.concatenate(counts), np.concatenate(items), np.concatenate(values), sum(scored))
+    indptr = np.zeros(profiles + 1, np.int64)
+    np.cumsum(best.counts, out=indptr[1:])
+    filled = np.arange(k) < best.counts[:, None]
+    return Ranked(indptr, best.items[filled], best.values[filled], best.scored)
 
 
 class _Best(NamedTuple):
@@ -130,8 +145,8 @@ def _vector_tile(scorer: VectorScorer, k: int, backend: str, filters: Filters, p
     norms = row_norms(scorer.users)
     # twice the error bound of a float32 dot product, gamma_d |u| max|v| with gamma_d = d eps (Higham 2002, section 3.1), and of the
     # rounding of the canonical score; the last term covers products that underflow
-    longest, numbers = order.norms[0] if n else np.float32(0), np.finfo(np.float32)
-    slack: Scores = ((d + 2) * 2.0 * numbers.eps * longest * norms + d * numbers.tiny).astype(np.float32)
+    longest = float(order.norms[0]) if n else 0.0
+    slack: Scores = ((d + 2) * 2.0 * EPS * longest * norms.astype(np.float64) + d * TINY).astype(np.float32)
 
     def cells(matrix: CSR, start: int, stop: int, blocks: int) -> _Cells:
         return _Cells(_entries(matrix, start, stop, order.position), blocks, filters.only is not None)
@@ -212,5 +227,8 @@ def _only(scores: Scores, entries: Entries) -> Scores:
 def _entries(matrix: CSR, start: int, stop: int, position: Index | None = None) -> Entries:
     """Coordinates within a tile of a matrix's entries, their columns renumbered by `position`."""
     columns: NDArray[np.integer[Any]] = matrix.indices[matrix.indptr[start] : matrix.indptr[stop]]
-    rows = np.repeat(np.arange(stop - start), np.diff(matrix.indptr[start : stop + 1]))
+    if stop - start == 1:
+        rows = np.zeros(len(columns), np.int64)
+    else:
+        rows = np.repeat(np.arange(stop - start), np.diff(matrix.indptr[start : stop + 1]))
     return rows, columns if position is None else position[columns]

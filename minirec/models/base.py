@@ -298,10 +298,12 @@ class Recommender(ABC):
         rows = self.users_.rows(users)
         labels: list[Id] = users.tolist() if isinstance(users, np.ndarray) else [checked_id(user, "user id") for user in users]
         missing = np.flatnonzero(rows < 0).tolist()
-        if missing and fallback is not None:
+        if not missing:
+            return labels, self._profiles_of(rows), []
+        if fallback is not None:
             self._check_fallback(fallback)
             return labels, self._profiles_of(rows[rows >= 0]), missing
-        if missing and unknown == "raise":
+        if unknown == "raise":
             self.users_.row(labels[missing[0]], "user")
         ignored += [labels[at] for at in missing]
         return [label for label, row in zip(labels, rows.tolist(), strict=True) if row >= 0], self._profiles_of(rows[rows >= 0]), []

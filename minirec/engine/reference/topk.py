@@ -22,12 +22,16 @@ def merge_topk(
     """
     k, m = items.shape[1], scores.shape[1]
     bars = np.where(counts[who] == k, values[who, k - 1], -np.inf) - slack[who]
-    for r in np.flatnonzero(scores.max(axis=1, initial=-np.inf) >= bars):
-        p, row = who[r], scores[r]
-        bar = max(bars[r], np.partition(row, m - k)[m - k] - slack[p]) if m > k else bars[r]
-        found = np.flatnonzero((row >= bar) & (row > -np.inf))
-        new = canonical_dot(users[p], vectors[found]) if users.shape[1] else row[found]
-        all_items, all_values = np.concatenate((items[p, : counts[p]], rows[found])), np.concatenate((values[p, : counts[p]], new))
-        best = np.lexsort((all_items, -all_values))[:k]
-        counts[p] = len(best)
-        items[p, : len(best)], values[p, : len(best)] = all_items[best], all_values[best]
+    for r in (scores.max(axis=1, initial=-np.inf) >= bars).nonzero()[0]:
+        p, row, bar = who[r], scores[r], bars[r]
+        if m > k:
+            bar = max(bar, np.partition(row, m - k)[m - k] - slack[p])
+        found = (row >= bar).nonzero()[0]
+        if bar == -np.inf:
+            found = found[row[found] > -np.inf]
+        new_items, new_values = rows[found], canonical_dot(users[p], vectors[found]) if users.shape[1] else row[found]
+        if count := counts[p]:
+            new_items, new_values = np.concatenate((items[p, :count], new_items)), np.concatenate((values[p, :count], new_values))
+        best = np.lexsort((new_items, -new_values))[:k]
+        counts[p] = count = len(best)
+        items[p, :count], values[p, :count] = new_items[best], new_values[best]
