@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import tempfile
 
@@ -10,6 +11,11 @@ for _name in ("MINIREC_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_name, "2")
 
 import pytest  # noqa: E402
+
+from tests import without_hypothesis  # noqa: E402
+
+if importlib.util.find_spec("hypothesis") is None:
+    without_hypothesis.install()
 
 
 @pytest.fixture(autouse=True)
