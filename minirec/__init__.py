@@ -38,28 +38,39 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py holds the two lists together
-    from .data import Dataset, Groups, clean, datasets, describe, download, load, popularity_groups, read, split, synthetic
-    from .evaluation import Result, evaluate, evaluate_sampled, tune
-    from .models import (
-        ALS,
-        BPR,
-        EASE,
-        MODELS,
-        SLIM,
-        WARP,
-        BiasedMF,
-        ItemKNN,
-        LogisticMF,
-        P3alpha,
-        Popularity,
-        Random,
-        Recommendations,
-        Recommender,
-        RP3beta,
-        SVDpp,
-        UserKNN,
-        load_model,
-        model_class,
-    )
-    from .models.warmup import warmup
-    from .pipeline import run
+    from .data import Dataset as Dataset
+    from .data import Groups as Groups
+    from .data import clean as clean
+    from .data import datasets as datasets
+    from .data import describe as describe
+    from .data import download as download
+    from .data import load as load
+    from .data import popularity_groups as popularity_groups
+    from .data import read as read
+    from .data import split as split
+    from .data import synthetic as synthetic
+    from .evaluation import Result as Result
+    from .evaluation import evaluate as evaluate
+    from .evaluation import evaluate_sampled as evaluate_sampled
+    from .evaluation import tune as tune
+    from .models import ALS as ALS
+    from .models import BPR as BPR
+    from .models import EASE as EASE
+    from .models import MODELS as MODELS
+    from .models import SLIM as SLIM
+    from .models import WARP as WARP
+    from .models import BiasedMF as BiasedMF
+    from .models import ItemKNN as ItemKNN
+    from .models import LogisticMF as LogisticMF
+    from .models import P3alpha as P3alpha
+    from .models import Popularity as Popularity
+    from .models import Random as Random
+    from .models import Recommendations as Recommendations
+    from .models import Recommender as Recommender
+    from .models import RP3beta as RP3beta
+    from .models import SVDpp as SVDpp
+    from .models import UserKNN as UserKNN
+    from .models import load_model as load_model
+    from .models import model_class as model_class
+    from .models.warmup import warmup as warmup
+    from .pipeline import run as run

@@ -19,6 +19,7 @@ from ..engine.backend import run_blocks
 from ..errors import DataError, UnknownIdError
 
 Id: TypeAlias = int | str
+Ids: TypeAlias = Sequence[Id] | NDArray[Any]
 Rows: TypeAlias = NDArray[np.int32]
 _INT64 = np.iinfo(np.int64)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.ids import Id
+from ..data.ids import Id, Ids
 from ..errors import DataError
 from ..models.base import Recommender
 from .measure import Measured
@@ -20,7 +20,7 @@ from .result import Result, Seconds
 def evaluate_sampled(
     models: Models,
     positives: Mapping[Id, Id],
-    negatives: Mapping[Id, Sequence[Id]],
+    negatives: Mapping[Id, Ids],
     *,
     k: int | Iterable[int] = 10,
     seed: int = 0,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeAlias
 import numpy as np
 
 from ..data.dataset import Dataset
-from ..data.ids import Id, IdIndex, Rows, checked_id
+from ..data.ids import Id, IdIndex, Ids, Rows, checked_id
 from ..engine.backend import one_blas_thread, resolve
 from ..engine.scorers import Scorer, Scores
 from ..engine.sparse import CSR
@@ -230,9 +230,9 @@ class Recommender(ABC):
 
     def recommend(
         self,
-        users: Sequence[Id] | Id | None = None,
+        users: Ids | Id | None = None,
         *,
-        history: Sequence[Sequence[Id]] | None = None,
+        history: Sequence[Ids] | None = None,
         weights: Sequence[Sequence[float]] | None = None,
         context: Any = None,
         k: int = 10,
@@ -344,7 +344,7 @@ class Recommender(ABC):
 
     # ---- scores, vectors, neighbours, explanations ----------------------------------------------------------------------
 
-    def score(self, users: Sequence[Id], items: Sequence[Id]) -> Scores:
+    def score(self, users: Ids, items: Ids) -> Scores:
         """Scores of (user, item) pairs, float32 (n,); `score_kind` says what they are. Unknown ids raise."""
         self._fitted()
         users, items = id_column(users, "users"), id_column(items, "items")
@@ -363,11 +363,11 @@ class Recommender(ABC):
             index.row(ids[at], what)
         return rows
 
-    def user_vectors(self, users: Sequence[Id] | None = None, *, history: Sequence[Sequence[Id]] | None = None) -> Scores:
+    def user_vectors(self, users: Ids | None = None, *, history: Sequence[Ids] | None = None) -> Scores:
         """Vectors of known users, or of new ones by their history, (n, d); for models that have them."""
         raise NotSupportedError(f"{type(self).__name__} has no user vectors")
 
-    def item_vectors(self, items: Sequence[Id] | None = None) -> Scores:
+    def item_vectors(self, items: Ids | None = None) -> Scores:
         """Vectors of items (None: all, in row order), (n, d); for models that have them."""
         raise NotSupportedError(f"{type(self).__name__} has no item vectors")
 
@@ -381,7 +381,7 @@ class Recommender(ABC):
         order = order[order != row][:k]
         return list(zip(self.items_.ids(order), similarity[order].tolist(), strict=True))
 
-    def explain(self, user: Id | None = None, item: Id | None = None, *, history: Sequence[Id] | None = None) -> Explanation:
+    def explain(self, user: Id | None = None, item: Id | None = None, *, history: Ids | None = None) -> Explanation:
         """The score of an item for a user (or for a history), taken apart into parts that add up to it."""
         self._fitted()
         if item is None or (user is None) == (history is None):

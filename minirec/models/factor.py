@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..data.ids import Id
+from ..data.ids import Ids
 from ..engine.backend import one_blas_thread
 from ..engine.scorers import NormOrder, Scores, VectorScorer
 from ..engine.sparse import CSR
@@ -59,7 +59,7 @@ class FactorModel(Recommender):
             kept = self._kept_order = (self.item_factors_, NormOrder.of(self.item_factors_))
         return kept[1]
 
-    def user_vectors(self, users: Sequence[Id] | None = None, *, history: Sequence[Sequence[Id]] | None = None) -> Scores:
+    def user_vectors(self, users: Ids | None = None, *, history: Sequence[Ids] | None = None) -> Scores:
         """Vectors p_u of known users (None: all, in row order), or of new ones folded in by their history, float32 (n, d)."""
         self._fitted()
         if users is not None and history is not None:
@@ -69,7 +69,7 @@ class FactorModel(Recommender):
         self._need_users("user_vectors", True)
         return self.user_factors_ if users is None else self.user_factors_[self._all_known(self.users_, users, "user")]
 
-    def item_vectors(self, items: Sequence[Id] | None = None) -> Scores:
+    def item_vectors(self, items: Ids | None = None) -> Scores:
         """Vectors q_i of items (None: all, in row order), float32 (n, d)."""
         self._fitted()
         return self.item_factors_ if items is None else self.item_factors_[self._all_known(self.items_, items, "item")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.ids import Id, IdIndex
+from ..data.ids import Id, IdIndex, Ids
 from ..errors import MissingExtraError, ParameterError
 
 
@@ -30,8 +30,8 @@ class Recommendations:
     """
 
     def __init__(
-        self, users: Sequence[Id], indptr: NDArray[np.int64], rows: NDArray[np.int32], scores: NDArray[np.float32],
-        items: IdIndex, ignored: Sequence[Id] = (),
+        self, users: Ids, indptr: NDArray[np.int64], rows: NDArray[np.int32], scores: NDArray[np.float32],
+        items: IdIndex, ignored: Ids = (),
     ) -> None:  # fmt: skip
         self.users, self.indptr, self.rows, self.scores = list(users), indptr, rows, scores
         self.ignored = list(ignored)

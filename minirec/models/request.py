@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.ids import Id, IdIndex, Rows, checked_id
+from ..data.ids import Id, IdIndex, Ids, Rows, checked_id
 from ..engine.sparse import CSR
 from ..engine.topk import Ranked
 from ..errors import ParameterError
 from .recommendations import Recommendations
 
-Filter: TypeAlias = Sequence[Id] | Mapping[Id, Sequence[Id]] | None
+Filter: TypeAlias = Ids | Mapping[Id, Ids] | None
 
 
 class Profiles(NamedTuple):

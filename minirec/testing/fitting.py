@@ -130,8 +130,8 @@ def inputs_stay_as_they_are(subject: Subject) -> None:
     history, weights = [items[:3], items[4:6]], [[1.0, 2.0, 3.0], [1.0, 1.0]]
     candidates, asked = np.array(items[::-1]), np.array(users[:3])
     deny: dict[Any, Any] = {0: items[7:9]}
-    model.recommend(history=history, weights=weights, candidates=candidates, deny=deny)  # type: ignore[arg-type]
-    model.recommend(asked, k=3)  # type: ignore[arg-type]
+    model.recommend(history=history, weights=weights, candidates=candidates, deny=deny)
+    model.recommend(asked, k=3)
     unchanged = Dataset.from_arrays(data.users.ids(data.user), data.items.ids(data.item), data.weight, data.timestamp)
     expect(unchanged.fingerprint == before and np.array_equal(data.matrix.to_dense(), matrix), "fit changed the data set")
     expect(history == [items[:3], items[4:6]] and weights == [[1.0, 2.0, 3.0], [1.0, 1.0]], "recommend changed the history")
