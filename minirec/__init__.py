@@ -15,8 +15,8 @@ from .options import options, options_in_force
 _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
-        "ALS", "BPR", "EASE", "MODELS", "SLIM", "WARP", "BiasedMF", "ItemKNN", "LogisticMF", "P3alpha", "Popularity", "RP3beta", "Random",
-        "Recommendations", "Recommender", "SVDpp", "UserKNN", "load_model", "model_class",
+        "ALS", "BPR", "EASE", "MODELS", "SLIM", "WARP", "BiasedMF", "ItemKNN", "LightGCN", "LogisticMF", "P3alpha", "Popularity",
+        "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_sampled", "tune"),
     "pipeline": ("run",),
@@ -61,6 +61,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import WARP as WARP
     from .models import BiasedMF as BiasedMF
     from .models import ItemKNN as ItemKNN
+    from .models import LightGCN as LightGCN
     from .models import LogisticMF as LogisticMF
     from .models import P3alpha as P3alpha
     from .models import Popularity as Popularity
@@ -69,6 +70,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import Recommender as Recommender
     from .models import RP3beta as RP3beta
     from .models import SVDpp as SVDpp
+    from .models import UltraGCN as UltraGCN
     from .models import UserKNN as UserKNN
     from .models import load_model as load_model
     from .models import model_class as model_class

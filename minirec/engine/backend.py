@@ -45,6 +45,7 @@ KERNELS: dict[str, Twin] = {
     "als_block": Twin("als", "allclose", 1e-4),
     "parse_fields": Twin("text", "exact"),
     "code_texts": Twin("text", "exact"),
+    "draw_negatives": Twin("sgd", "exact"),
     "bpr_entries": Twin("sgd", "allclose", 1e-5),
     "warp_entries": Twin("sgd", "allclose", 1e-5),
     "logistic_entries": Twin("sgd", "allclose", 1e-5),
@@ -52,6 +53,7 @@ KERNELS: dict[str, Twin] = {
     "group_entries": Twin("sgd", "exact"),
     "sum_rows": Twin("sgd", "allclose", 1e-5),
     "descend_rows": Twin("sgd", "allclose", 1e-5),
+    "adam_step": Twin("adam", "allclose", 1e-5),
 }
 
 

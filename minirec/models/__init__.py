@@ -7,6 +7,7 @@ from .als import ALS
 from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
 from .ease import EASE
+from .lightgcn import LightGCN
 from .logistic import LogisticMF
 from .neighbours import ItemKNN, UserKNN
 from .persistence import load_model
@@ -14,11 +15,15 @@ from .popularity import Popularity, Random
 from .rating import BiasedMF, SVDpp
 from .recommendations import Recommendations
 from .slim import SLIM
+from .ultragcn import UltraGCN
 from .walks import P3alpha, RP3beta
 
 MODELS: dict[str, type[Recommender]] = {
     cls.name: cls
-    for cls in (Popularity, Random, ItemKNN, UserKNN, P3alpha, RP3beta, EASE, SLIM, ALS, BPR, WARP, LogisticMF, BiasedMF, SVDpp)
+    for cls in (
+        *(Popularity, Random, ItemKNN, UserKNN, P3alpha, RP3beta, EASE, SLIM, ALS, BPR, WARP, LogisticMF, LightGCN, UltraGCN),
+        *(BiasedMF, SVDpp),
+    )
 }
 
 
@@ -39,6 +44,7 @@ __all__ = [
     "BiasedMF",
     "Explanation",
     "ItemKNN",
+    "LightGCN",
     "LogisticMF",
     "P3alpha",
     "Part",
@@ -48,6 +54,7 @@ __all__ = [
     "Recommendations",
     "Recommender",
     "SVDpp",
+    "UltraGCN",
     "UserKNN",
     "load_model",
     "model_class",

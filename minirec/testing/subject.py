@@ -63,6 +63,9 @@ class Subject:
 
 
 _DESCENT: Mapping[str, Any] = {"factors": 4, "iterations": 3}
+_EMBEDDING: Mapping[str, Any] = {"factors": 4, "iterations": 3, "batch_size": 64, "negatives": 8}
+_LONGER = Other(6, {"validation_share": 0.0})
+_STOPPING: Mapping[str, Any] = {"iterations": 30, "learning_rate": 0.1, "validation_share": 0.3, "patience": 1}
 
 SUBJECTS: dict[str, Subject] = {
     "popularity": Subject(MODELS["popularity"], recall=0.0, others={"half_life": 100.0}),
@@ -89,6 +92,24 @@ SUBJECTS: dict[str, Subject] = {
     ),
     "bpr": Subject(MODELS["bpr"], small=_DESCENT, accurate={"iterations": 10}),
     "warp": Subject(MODELS["warp"], small={**_DESCENT, "max_trials": 5}, accurate={"iterations": 10}),
+    "lightgcn": Subject(
+        MODELS["lightgcn"],
+        small=_EMBEDDING,
+        accurate={"factors": 8, "iterations": 30, "validation_share": 0.0, "learning_rate": 0.01, "loss": "bpr"},
+        others={
+            "iterations": _LONGER,
+            "margin": Other(-0.2, {"loss": "ccl"}),
+            "negative_weight": Other(1.0, {"loss": "ccl"}),
+            "gamma": Other(3.0, {"loss": "directau"}),
+            "patience": Other(9, _STOPPING),
+        },
+    ),
+    "ultragcn": Subject(
+        MODELS["ultragcn"],
+        small={**_EMBEDDING, "neighbors": 3, "learning_rate": 0.02, "item_weight": 0.1},
+        accurate={"factors": 8, "iterations": 40, "validation_share": 0.0, "negative_weight": 1.0, "item_weight": 1.0},
+        others={"iterations": _LONGER, "patience": Other(20, {**_STOPPING, "learning_rate": 0.02})},
+    ),
     "logisticmf": Subject(MODELS["logisticmf"], small={**_DESCENT, "negatives": 3}, accurate={"iterations": 10}),
     "biasedmf": Subject(MODELS["biasedmf"], small=_DESCENT, accurate={"iterations": 30}),
     "svdpp": Subject(MODELS["svdpp"], small=_DESCENT, accurate={"iterations": 30}),

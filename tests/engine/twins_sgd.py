@@ -41,6 +41,12 @@ def entries(n, width):
     return np.zeros((n, width), np.int32), np.zeros((n, width), np.float32)
 
 
+def draw_negatives(rng):
+    matrix, users, positives = batch(rng)
+    out = np.zeros(len(users), np.int32)
+    return *span(rng, len(users)), key(rng), 8, users, positives, *Held.of(matrix), *negatives(rng), out
+
+
 def bpr_entries(rng):
     matrix, users, positives = batch(rng)
     return (
@@ -100,6 +106,7 @@ def descend_rows(rng):
 
 
 CASES = {
+    "draw_negatives": draw_negatives,
     "bpr_entries": bpr_entries,
     "warp_entries": warp_entries,
     "logistic_entries": logistic_entries,

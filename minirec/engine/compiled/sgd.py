@@ -54,6 +54,23 @@ def _sigmoid(x: Any) -> Any:
 
 
 @jit
+def draw_negatives(
+    start: int, stop: int, key: Any, draws: int, users: Any, positives: Any, indptr: Any, indices: Any, filter_: Any,
+    cumulative: Any, guide: Any, out: Any,
+) -> None:  # fmt: skip
+    """See reference/sgd.py."""
+    for s in range(start, stop):
+        out[s] = positives[s]
+        bits = _mix(key ^ np.uint64(s))
+        for _ in range(draws):
+            bits = _mix(bits)
+            drawn = _draw(bits, cumulative, guide)
+            if not _holds(users[s], drawn, len(cumulative), indptr, indices, filter_):
+                out[s] = drawn
+                break
+
+
+@jit
 def bpr_entries(
     start: int, stop: int, key: Any, draws: int, users: Any, positives: Any, indptr: Any, indices: Any, filter_: Any,
     cumulative: Any, guide: Any, p: Any, q: Any, bias: Any, columns: Any, pulls: Any,

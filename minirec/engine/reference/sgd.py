@@ -60,6 +60,15 @@ class _Draws:
         return found
 
 
+def draw_negatives(
+    start: int, stop: int, key: np.uint64, draws: int, users: Index, positives: Index, indptr: Pointer, indices: Index,
+    filter_: NDArray[np.uint8], cumulative: NDArray[np.float64], guide: Index, out: Index,
+) -> None:  # fmt: skip
+    """out[start:stop], (B,): a negative for each sample as `bpr_entries` draws it; the positive itself where none was found."""
+    draw = _Draws(start, stop, key, users, indptr, indices, cumulative)
+    out[start:stop] = draw.negatives(draws, positives[start:stop])
+
+
 def bpr_entries(
     start: int, stop: int, key: np.uint64, draws: int, users: Index, positives: Index, indptr: Pointer, indices: Index,
     filter_: NDArray[np.uint8], cumulative: NDArray[np.float64], guide: Index, p: Floats, q: Floats, bias: Floats,

@@ -1,0 +1,22 @@
+"""Adam, in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..sparse import Floats
+
+
+def adam_step(
+    start: int, stop: int, gradient: Floats, mean: Floats, square: Floats, parameter: Floats,
+    rate: Floats, keep_mean: Floats, keep_square: Floats, root: Floats, tiny: Floats,
+) -> None:  # fmt: skip
+    """Move parameter[start:stop] (all arrays of one dimension and one dtype) one step against its gradient.
+
+    mean = keep_mean mean + (1 - keep_mean) gradient, square = keep_square square + (1 - keep_square) gradient^2,
+    parameter -= rate mean / (sqrt(square) / root + tiny); rate and root hold the corrections of the step's number.
+    """
+    at = slice(start, stop)
+    mean[at] += (1 - keep_mean) * (gradient[at] - mean[at])
+    square[at] += (1 - keep_square) * (gradient[at] * gradient[at] - square[at])
+    parameter[at] -= rate * mean[at] / (np.sqrt(square[at]) / root + tiny)
