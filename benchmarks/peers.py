@@ -41,7 +41,7 @@ PEERS = {
         Peer("ranx"),
         Peer("rectools"),
         Peer("numpy"),
-        Peer("torch", later=True),
+        Peer("torch"),
         Peer("recbole", later=True),
     )
 }

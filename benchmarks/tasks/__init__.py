@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ..task import Task
-from . import evaluation, growth, ials, linear, neighbours, one_user, ratings, reading, sampled, topk
+from . import evaluation, graph, growth, ials, linear, neighbours, one_user, ratings, reading, sampled, topk
 
 TASKS: dict[str, Task] = {
-    task.name: task for room in (ials, sampled, ratings, neighbours, linear, topk, one_user, reading, evaluation) for task in room.TASKS
+    task.name: task
+    for room in (ials, sampled, graph, ratings, neighbours, linear, topk, one_user, reading, evaluation)
+    for task in room.TASKS
 }
 _OTHER = {task.name: task for task in (one_user.AT_ONCE, *growth.GROWTH)}  # of the commands latency and scaling
 
