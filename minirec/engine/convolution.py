@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .propagate import propagate
 from .sparse import CSR, Floats, Index
 
 
@@ -31,8 +32,7 @@ class Convolution:
         self.layers, self._backend = layers, backend
 
     def _product(self, matrix: CSR, block: Floats) -> Floats:
-        product: Floats = matrix.to_scipy() @ block
-        return product
+        return propagate(matrix, block, backend=self._backend)
 
     def _steps(self, count: int, users: Floats, items: Floats, start: tuple[Floats, Floats] | None = None) -> tuple[Floats, Floats]:
         """So many steps of Horner's rule from `start`, or from E itself."""
