@@ -54,6 +54,7 @@ KERNELS: dict[str, Twin] = {
     "sum_rows": Twin("sgd", "allclose", 1e-5),
     "descend_rows": Twin("sgd", "allclose", 1e-5),
     "adam_step": Twin("adam", "allclose", 1e-5),
+    "propagate_rows": Twin("propagate", "allclose", 1e-5),
 }
 
 

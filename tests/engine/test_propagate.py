@@ -1,4 +1,4 @@
-"""Propagation against the dense product; its bytes for any number of threads, any subset of rows, and both types."""
+"""Propagation against the dense product; its bytes for any number of threads, any subset of rows and columns, and both types."""
 
 import numpy as np
 import pytest
@@ -21,13 +21,15 @@ def test_propagate_is_the_product(backend, dtype):
     if backend == "numba":
         pytest.importorskip("numba")
     rng = np.random.default_rng(0)
-    a, block = matrix(rng), rng.standard_normal((50, 9)).astype(dtype)
+    a, block = matrix(rng), rng.standard_normal((50, 41)).astype(dtype)
     found = propagate(a, block, backend=backend)
     assert found.dtype == dtype
     np.testing.assert_allclose(found, a.to_dense() @ block, atol=1e-5 if dtype == np.float32 else 1e-12)
     assert propagate(a, block, backend=backend, threads=2).tobytes() == propagate(a, block, backend=backend, threads=1).tobytes()
     some = np.array([500, 2, 3])
     assert propagate(a.rows(some), block, backend=backend).tobytes() == found[some].tobytes()
+    for columns in (1, 2, 7):
+        assert propagate(a, block[:, :columns], backend=backend).tobytes() == found[:, :columns].tobytes()
     across = np.asfortranarray(block)
     assert propagate(a, across, backend=backend).tobytes() == found.tobytes()
 
