@@ -79,15 +79,33 @@ def kernel(name: str, backend: str) -> Callable[..., Any]:
 def run_blocks(function: Callable[[int, int], T], n: int, size: int, threads: int | None = None) -> list[T]:
     """`function(start, stop)` for each block of `size` rows out of `n`; results in block order, whatever the threads.
 
-    The blocks depend on `n` and `size` alone. With one block or one thread everything runs in the caller's thread.
+    The blocks depend on `n` and `size` alone. The caller's thread takes blocks too, so that little is handed over; with one block or
+    one thread it takes all. No block is begun after one has failed; nothing is at work any more when this returns or raises.
     """
     blocks = [(start, min(start + size, n)) for start in range(0, n, size)]
-    count = thread_count() if threads is None else threads
-    if count == 1 or len(blocks) <= 1:
+    helpers = min(thread_count() if threads is None else threads, len(blocks)) - 1
+    if helpers <= 0:
         return [function(start, stop) for start, stop in blocks]
-    futures = [_pool(count).submit(function, *block) for block in blocks]
-    wait(futures)  # all of them, also when one fails: nothing is at work any more when this returns or raises
-    return [future.result() for future in futures]
+    done: dict[int, T] = {}
+    failed: dict[int, BaseException] = {}
+    numbers = iter(range(len(blocks)))  # next() of it is atomic: each block is taken once
+
+    def work() -> None:
+        for number in numbers:
+            try:
+                done[number] = function(*blocks[number])
+            except BaseException as failure:
+                failed[number] = failure
+                list(numbers)  # the blocks that nobody has begun
+
+    futures = [_pool(helpers).submit(work) for _ in range(helpers)]
+    try:
+        work()
+    finally:
+        wait([future for future in futures if not future.cancel()])  # one that has not begun has nothing left to do
+    if failed:
+        raise failed[min(failed)]
+    return [done[number] for number in range(len(blocks))]
 
 
 _pools: dict[int, ThreadPoolExecutor] = {}

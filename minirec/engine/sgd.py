@@ -20,7 +20,7 @@ Fill = Callable[[int, int, Index, Floats], None]
 BATCHES = 64  # an epoch, unless they would be smaller than MIN_BATCH samples or larger than MAX_BATCH
 MIN_BATCH, MAX_BATCH = 2**4, 2**15
 BLOCKS = 8  # of users and of items in a batch, unless they would be smaller than MIN_BLOCK
-MIN_BLOCK = 256
+MIN_BLOCK = 1024  # smaller ones cost more to hand over than they save
 DRAWS = 64  # of a negative, after which a user is taken to have everything
 
 
@@ -46,8 +46,9 @@ class Side:
 class Held(NamedTuple):
     """What each user has: rows of a CSR, and a filter that knows at once most pairs that are not among them.
 
-    filter : one bit for each of 2^b slots, at least eight a pair. The slot of a pair comes from its number u n + i by Fibonacci
-    hashing (Knuth 1998, section 6.4); a bit that is not set proves that the pair is not there.
+    filter : a Bloom filter with one hash function (Bloom 1970) and one byte a pair, those of a user side by side, so that samples in
+    the order of users find it in the cache. Item i of a user with n items has bit floor(h(i) 8 n / 2^32) of the user's 8 n, h being
+    Fibonacci hashing to 32 bits (Knuth 1998, section 6.4). A bit that is not set proves that the pair is not there.
     """
 
     indptr: Pointer
@@ -56,11 +57,12 @@ class Held(NamedTuple):
 
     @classmethod
     def of(cls, x: CSR) -> Held:
-        """O(pairs), and 8 to 16 bytes a pair while it is made."""
-        slots = 2 ** int(np.clip(np.ceil(np.log2(8 * x.nnz)), 3, 32))
-        pairs = (x.row_ids() * x.shape[1] + x.indices).astype(np.uint64)
-        taken = np.zeros(slots, bool)
-        taken[((pairs * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & np.uint64(slots - 1)] = True
+        """O(pairs), and 32 bytes a pair while it is made."""
+        hashed = (x.indices.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
+        counts = x.counts()
+        bits = (hashed * np.repeat(8 * counts, counts).astype(np.uint64)) >> np.uint64(32)
+        taken = np.zeros(8 * x.nnz, bool)
+        taken[np.repeat(8 * x.indptr[:-1], counts) + bits.astype(np.int64)] = True
         return cls(x.indptr, x.indices, np.packbits(taken, bitorder="little"))
 
 
@@ -80,16 +82,14 @@ class Negatives(NamedTuple):
         return cls(cumulative, guide.astype(np.int32))
 
 
-def epoch(n: int, rng: np.random.Generator) -> Iterator[tuple[NDArray[np.int64], np.uint64]]:
+def epoch(n: int, rng: np.random.Generator, backend: str) -> Iterator[tuple[Index, np.uint64]]:
     """Split samples 0..n-1 at random into batches, and give each a key for its random numbers; ascending within a batch."""
     count = max(1, round(n / np.clip(n / BATCHES, MIN_BATCH, MAX_BATCH)))
-    batch = rng.integers(0, count, n, dtype=np.uint16)
-    order = np.argsort(batch, kind="stable")
-    stops = np.cumsum(np.bincount(batch, minlength=count)).tolist()
+    batch = rng.integers(0, count, n, dtype=np.uint16).astype(np.int32)
     keys = rng.integers(0, 2**64, count, dtype=np.uint64)
-    for start, stop, key in zip([0, *stops[:-1]], stops, keys, strict=True):
-        if stop > start:
-            yield order[start:stop], key
+    filled, offsets, order = kernel("group_entries", backend)(batch, count)
+    for number, start, stop in zip(filled, offsets[:-1], offsets[1:], strict=True):
+        yield order[start:stop], keys[number]
 
 
 def block_size(n: int) -> int:

@@ -24,7 +24,7 @@ Vector: TypeAlias = NDArray[np.float64]
 class Batch(NamedTuple):
     """Samples of a batch: positions in the data matrix, user and item of each, and the key of the batch's random numbers."""
 
-    samples: NDArray[np.int64]
+    samples: Index
     users: Index
     items: Index
     key: np.uint64
@@ -71,8 +71,8 @@ class DescentModel(FactorModel):
         descent = Descent(self.learning_rate, self.regularization, self.backend_)
         owners = matrix.row_ids().astype(np.int32)
         for done in range(1, self.iterations + 1):
-            for samples, key in epoch(matrix.nnz, rng):
-                batch = Batch(samples, owners[samples], matrix.indices[samples], key)
+            for samples, key in epoch(matrix.nnz, rng, self.backend_):
+                batch = Batch(samples, owners.take(samples), matrix.indices.take(samples), key)
                 descent.batch(users, items, batch.users, self._width(), prepare(batch, users, items))
             store(users, items)
             if monitor.step(done, self.iterations):

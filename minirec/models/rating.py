@@ -208,8 +208,8 @@ class SVDpp(RatingModel):
             of_implicit.move(implicit, x.indices, local, root, e_q)  # its bias is moved too, and used by nobody
 
         for done in range(1, self.iterations + 1):
-            for rows, _ in epoch(ratings.shape[0], rng):
-                step(rows.astype(np.int32))
+            for rows, _ in epoch(ratings.shape[0], rng, self.backend_):
+                step(rows)
             self.implicit_factors_ = implicit.vectors.copy()
             self.item_factors_ = self._item_vectors_of(items)
             self.user_factors_ = self._vectors_of(users.vectors + self._implicit(ratings), users.bias)

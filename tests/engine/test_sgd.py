@@ -116,7 +116,7 @@ def test_threads_do_not_change_a_bit(backend, monkeypatch):
         sides = [Side.random(n, 8, rng) for n in x.shape]
         descent = Descent(0.1, 0.01, backend)
         with options(threads=threads):
-            for samples, key in epoch(x.nnz, rng):
+            for samples, key in epoch(x.nnz, rng, backend):
                 own, positives = users[samples], x.indices[samples]
 
                 def fill(start, stop, columns, pulls, key=key, own=own, positives=positives):
@@ -133,18 +133,18 @@ def test_threads_do_not_change_a_bit(backend, monkeypatch):
 
 @pytest.mark.parametrize("n", [1, 2, 63, 64, 1000, 5000])
 def test_an_epoch_takes_every_sample_once(n):
-    batches = list(epoch(n, np.random.default_rng(0)))
+    batches = list(epoch(n, np.random.default_rng(0), "numpy"))
     taken = np.concatenate([samples for samples, _ in batches])
     assert np.array_equal(np.sort(taken), np.arange(n))
     assert all((np.diff(samples) > 0).all() for samples, _ in batches)
     assert len(batches) <= max(1, min(n / MIN_BATCH, BATCHES) + 1)
     assert len({int(key) for _, key in batches}) == len(batches)
-    again = list(epoch(n, np.random.default_rng(0)))
+    again = list(epoch(n, np.random.default_rng(0), "numpy"))
     assert all(np.array_equal(a, b) and s == t for (a, s), (b, t) in zip(batches, again, strict=True))
 
 
 def test_large_data_has_batches_of_limited_size():
-    batches = [len(samples) for samples, _ in epoch(MAX_BATCH * 80, np.random.default_rng(0))]
+    batches = [len(samples) for samples, _ in epoch(MAX_BATCH * 80, np.random.default_rng(0), "numpy")]
     assert len(batches) == 80
     assert max(batches) < 1.1 * MAX_BATCH
 
