@@ -104,8 +104,9 @@ def unobserved(users: Floats, negatives: Floats, weights: Floats) -> Contrast:
     """Binary cross-entropy of pairs that were not: -sum_n w_n ln sigma(-u . n)."""
     score = users @ negatives.T
     small = np.exp(-np.abs(score))
-    push = weights * np.where(score >= 0, 1, small) / (1 + small)
-    loss = weights * (np.maximum(score, 0) + np.log1p(small))
+    both = 1 + small
+    push = weights * np.where(score >= 0, score.dtype.type(1), small) / both
+    loss = weights * (np.maximum(score, 0) + np.log(both))
     return Contrast(_total(loss), push @ negatives, np.zeros_like(users), push.T @ users)
 
 
