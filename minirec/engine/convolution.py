@@ -6,15 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .propagate import propagate
+from .propagate import normalized, propagate
 from .sparse import CSR, Floats, Index
-
-
-def normalized(matrix: CSR, dtype: Any = np.float32) -> CSR:
-    """x_ui / sqrt(d_u d_i), with the degrees d of a binary matrix; rows and columns without entries stay empty."""
-    users, items = matrix.counts(), np.bincount(matrix.indices, minlength=matrix.shape[1])
-    product = np.repeat(users, users).astype(np.float64) * items[matrix.indices]
-    return matrix.with_data((1 / np.sqrt(product)).astype(dtype))
 
 
 class Convolution:
@@ -27,7 +20,7 @@ class Convolution:
     """
 
     def __init__(self, matrix: CSR, layers: int, backend: str, dtype: Any = np.float32) -> None:
-        self.by_user = normalized(matrix, dtype)
+        self.by_user = normalized(matrix, dtype=dtype)
         self.by_item = self.by_user.transpose()
         self.layers, self._backend = layers, backend
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minirec.engine.convolution import Convolution, normalized
+from minirec.engine.convolution import Convolution
 from minirec.engine.sparse import CSR
 
 
@@ -43,11 +43,3 @@ def test_forward_rows_and_back(layers, backend):
     whole[some[0]], whole[7 + some[1]] = pulls
     back = convolution.back(some[0], pulls[0], some[1], pulls[1])
     assert np.concatenate(back) == pytest.approx(power.T @ whole, abs=1e-5)
-
-
-def test_normalized_values():
-    matrix, x = graph(np.random.default_rng(0))
-    found = normalized(matrix, np.float64).to_dense()
-    for u, i in np.argwhere(x):
-        assert found[u, i] == pytest.approx(1 / np.sqrt(x[u].sum() * x[:, i].sum()))
-    assert ((found > 0) == (x > 0)).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minirec.engine.propagate import BLOCK, propagate
+from minirec.engine.propagate import BLOCK, normalized, propagate
 from minirec.engine.sparse import CSR
 
 BACKENDS = ["numpy", "numba"]
@@ -37,3 +37,15 @@ def test_propagate_is_the_product(backend, dtype):
 def test_empty_shapes():
     nothing = CSR(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (0, 4))
     assert propagate(nothing, np.ones((4, 3), np.float32), backend="numpy").shape == (0, 3)
+
+
+def test_normalized():
+    x = matrix(np.random.default_rng(1), rows=8)
+    held = x.to_dense() != 0
+    for exponents in ({}, {"user_exponent": 0.3, "item_exponent": 0.8}):
+        found = normalized(x, **exponents, dtype=np.float64).to_dense()
+        a, b = exponents.get("user_exponent", 0.5), exponents.get("item_exponent", 0.5)
+        for u, i in np.argwhere(held):
+            assert found[u, i] == pytest.approx(held[u].sum() ** -a * held[:, i].sum() ** -b)
+        assert ((found > 0) == held).all()
+    assert np.linalg.svd(normalized(x).to_dense(), compute_uv=False)[0] == pytest.approx(1)
