@@ -82,6 +82,12 @@ class CSR(NamedTuple):
         take = np.arange(indptr[-1]) + np.repeat(self.indptr[selection] - indptr[:-1], counts)
         return CSR(indptr, self.indices[take], self.data[take], (len(selection), self.shape[1]))
 
+    def span(self, start: int, stop: int) -> CSR:
+        """Rows start..stop, as views but for the offsets."""
+        first, last = int(self.indptr[start]), int(self.indptr[stop])
+        indptr = self.indptr[start : stop + 1] - first
+        return CSR(indptr, self.indices[first:last], self.data[first:last], (stop - start, self.shape[1]))
+
     def transpose(self) -> CSR:
         """The transposed matrix, by a stable counting sort: O(nnz log nnz) without SciPy."""
         keys = self.indices.astype(np.uint16) if self.shape[1] <= 2**16 else self.indices  # NumPy sorts 16-bit keys by radix

@@ -7,13 +7,14 @@ interaction mass (20 / 60 / 20 % of the interactions). See `minirec.data.popular
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.popularity import GROUPS, Groups
+from ..engine.backend import run_blocks
 from ..engine.sparse import CSR
 from ..errors import ParameterError
 from . import beyond
@@ -35,6 +36,7 @@ OVERALL = frozenset({"coverage", "gini", *PARITY, "rmse", "mae", "accuracy"})  #
 # Beyond this many pairs of an evaluated user and a train user, intra-list distance over train vectors takes minutes and gigabytes
 # and is left out unless it is asked for by name.
 ILD_PAIRS = 10**9
+BLOCK = 2048  # users
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class Setting:
     n_train_users: int
     vectors: CSR | NDArray[np.floating[Any]]
     exclude_seen: bool = True
+
+    def part(self, start: int, stop: int) -> Setting:
+        """The setting of users start..stop alone."""
+        return replace(self, truth=self.truth.span(start, stop), profile=self.profile.span(start, stop))
 
     @property
     def ild_is_costly(self) -> bool:
@@ -87,92 +93,92 @@ def expand(metrics: Iterable[str] | None) -> list[tuple[str, str]]:
 
 
 def measure(lists: Lists, setting: Setting, ks: tuple[int, ...], metrics: Iterable[str] | None = None) -> Measured:
-    """Metrics of the lists for each k (ascending). Cost: O(U k) each, but for intra-list distance (see there)."""
+    """Metrics of the lists for each k (ascending). Cost: O(U k) each, but for intra-list distance (see there).
+
+    Values of users are worked out in blocks of users, which the threads share and whose tables stay in the cache.
+    """
     wanted = expand(metrics)
     if metrics is None and setting.ild_is_costly:
         wanted.remove(("", "ild"))
     table = lists.table(ks[-1])
-    hit = find_hits(table, setting.truth)
-    # column-major, so that sums over the few ranks of many users run over whole columns
-    table, hit = np.asfortranarray(table), np.asfortranarray(hit)
-    measured = Measured({}, {})
-    for prefix in dict.fromkeys(prefix for prefix, _ in wanted):
-        names = [name for p, name in wanted if p == prefix]
-        if prefix in PREFIXES:
-            mask = setting.groups.mask(*PREFIXES[prefix])
-            _group(measured, prefix + ".", names, table, hit & pad(mask)[table], mask, setting, ks)
-        elif prefix == "mass":
-            _parity(measured, "mass.", names, table, hit, setting, ks)
-        else:
-            _group(measured, "", [name for name in names if name in GROUPED], table, hit, None, setting, ks)
-            _whole(measured, [name for name in names if name in WHOLE], table, setting, ks)
-            _parity(measured, "", [name for name in names if name in PARITY], table, hit, setting, ks)
-    return measured
+
+    def block(start: int, stop: int) -> tuple[Mask, dict[str, Values]]:
+        part = setting.part(start, stop)
+        # column-major, so that sums over the few ranks of many users run over whole columns
+        shown = np.asfortranarray(table[start:stop])
+        hit = np.asfortranarray(find_hits(shown, part.truth))
+        return hit, _per_user(wanted, shown, hit, part, ks)
+
+    blocks = run_blocks(block, len(table), BLOCK) or [block(0, 0)]
+    hit = np.concatenate([hit for hit, _ in blocks])
+    per_user = {name: np.concatenate([values[name] for _, values in blocks]) for name in blocks[0][1]}
+    if ("", "ild") in wanted:
+        by_k = beyond.intra_list_distance(table, ks, setting.vectors)
+        per_user |= {f"ild@{k}": values for k, values in by_k.items()}
+    return Measured(per_user, _overall(wanted, table, hit, setting, ks))
 
 
-def _group(
-    measured: Measured, prefix: str, names: list[str], table: Table, hit: Mask, mask: Mask | None, setting: Setting, ks: tuple[int, ...]
-) -> None:
-    """Metrics whose ground truth is all items (mask None) or the items of one group."""
-    relevant = relevant_in(setting.truth, mask)
-    undefined = relevant == 0
-    hits = hit.astype(np.float64)
-    counts = setting.groups.popularity
-    for name in names:
-        for k in ks:
-            key = f"{prefix}{name}@{k}"
-            if name == "coverage":
-                measured.overall[key] = beyond.coverage(table, k, np.ones(len(counts), bool) if mask is None else mask)
-                continue
-            if name == "exposure" and mask is not None:
-                measured.per_user[key] = beyond.list_mean(mask.astype(np.float64), table, k)
-                continue
-            if name in ACCURACY:
-                values = ACCURACY[name](hits, relevant, k)
-            else:
-                per_item = beyond.complement(counts, setting.n_train_users) if name == "epc" else beyond.surprisal(counts)
-                values = beyond.novelty(hits, table, per_item, k)
-            values[undefined] = np.nan
-            measured.per_user[key] = values
-
-
-def _whole(measured: Measured, names: list[str], table: Table, setting: Setting, ks: tuple[int, ...]) -> None:
-    """Metrics of the lists over all items; a user whose list is empty has no value."""
+def _per_user(wanted: list[tuple[str, str]], table: Table, hit: Mask, setting: Setting, ks: tuple[int, ...]) -> dict[str, Values]:
+    """The metrics that have a value for each user, but for intra-list distance."""
     groups = setting.groups
-    profile = setting.profile
-    for name in names:
-        if name == "ild":
-            by_k = beyond.intra_list_distance(table, ks, setting.vectors)
-            measured.per_user.update({f"ild@{k}": values for k, values in by_k.items()})
-            continue
-        before = (
-            beyond.group_shares(groups.mass, len(GROUPS), profile.row_ids(), profile.indices, profile.shape[0]) if name == "upd" else None
-        )
-        for k in ks:
-            key = f"{name}@{k}"
-            if before is not None:
-                measured.per_user[key] = beyond.popularity_deviation(before, table, groups.mass, k)
-            elif name == "gini":
-                measured.overall[key] = beyond.gini(table, k, len(groups.popularity))
-            else:
-                per_item = groups.popularity if name == "arp" else groups.mask("tail", "count")
-                measured.per_user[key] = beyond.list_mean(per_item.astype(np.float64), table, k)
+    found: dict[str, Values] = {}
+    if ("", "upd") in wanted:
+        profile = setting.profile
+        before = beyond.group_shares(groups.mass, len(GROUPS), profile.row_ids(), profile.indices, profile.shape[0])
+    for prefix, names in _by_prefix(wanted).items():
+        mask = groups.mask(*PREFIXES[prefix]) if prefix in PREFIXES else None
+        relevant = relevant_in(setting.truth, mask)
+        hits = (hit if mask is None else hit & pad(mask)[table]).astype(np.float64)
+        for name in names:
+            if name in OVERALL or name == "ild":
+                continue
+            for k in ks:
+                if name in ACCURACY:
+                    values = ACCURACY[name](hits, relevant, k)
+                elif name in NOVELTY:
+                    counts = groups.popularity
+                    per_item = beyond.complement(counts, setting.n_train_users) if name == "epc" else beyond.surprisal(counts)
+                    values = beyond.novelty(hits, table, per_item, k)
+                elif name == "upd":
+                    values = beyond.popularity_deviation(before, table, groups.mass, k)
+                else:
+                    of_item = {"arp": groups.popularity, "aplt": groups.mask("tail", "count")}.get(name, mask)
+                    values = beyond.list_mean(np.asarray(of_item, np.float64), table, k)
+                if name in GROUPED:
+                    values[relevant == 0] = np.nan
+                found[f"{prefix}.{name}@{k}".removeprefix(".")] = values
+    return found
 
 
-def _parity(measured: Measured, prefix: str, names: list[str], table: Table, hit: Mask, setting: Setting, ks: tuple[int, ...]) -> None:
-    """Disparity between the groups of a definition: of recommendations (PopRSP) and of hits among test items (PopREO)."""
-    labels = setting.groups.of("mass" if prefix else "count")
+def _overall(wanted: list[tuple[str, str]], table: Table, hit: Mask, setting: Setting, ks: tuple[int, ...]) -> dict[str, float]:
+    """The metrics that are one number for the whole output."""
+    groups, found = setting.groups, {}
+    everything = np.ones(len(groups.popularity), bool)
+    for prefix, names in _by_prefix(wanted).items():
+        for name in names:
+            for k in ks if name in OVERALL else ():
+                if name == "coverage":
+                    value = beyond.coverage(table, k, groups.mask(*PREFIXES[prefix]) if prefix else everything)
+                elif name == "gini":
+                    value = beyond.gini(table, k, len(everything))
+                else:
+                    value = _parity(name, groups.of("mass" if prefix else "count"), table[:, :k], hit[:, :k], setting)
+                found[f"{prefix}.{name}@{k}".removeprefix(".")] = value
+    return found
+
+
+def _by_prefix(wanted: list[tuple[str, str]]) -> dict[str, list[str]]:
+    return {prefix: [name for p, name in wanted if p == prefix] for prefix in dict.fromkeys(prefix for prefix, _ in wanted)}
+
+
+def _parity(name: str, labels: NDArray[np.int8], first: Table, hit: Mask, setting: Setting) -> float:
+    """Disparity between groups of items: of recommendations (PopRSP) or of hits among test items (PopREO)."""
 
     def totals(items: NDArray[np.int32]) -> Values:
         return np.bincount(labels[items], minlength=len(GROUPS)).astype(np.float64)
 
-    for name in names:
-        if name == "popreo":
-            possible = totals(setting.truth.indices)
-        else:
-            possible = len(table) * totals(np.arange(len(labels), dtype=np.int32))
-            possible -= totals(setting.profile.indices) if setting.exclude_seen else 0.0
-        for k in ks:
-            first = table[:, :k]
-            shown = first[hit[:, :k]] if name == "popreo" else first[first >= 0]
-            measured.overall[f"{prefix}{name}@{k}"] = beyond.disparity(totals(shown), possible)
+    if name == "popreo":
+        return beyond.disparity(totals(first[hit]), totals(setting.truth.indices))
+    possible = len(first) * totals(np.arange(len(labels), dtype=np.int32))
+    possible -= totals(setting.profile.indices) if setting.exclude_seen else 0.0
+    return beyond.disparity(totals(first[first >= 0]), possible)

@@ -62,7 +62,9 @@ def relevant_in(truth: CSR, group: Mask | None = None) -> Counts:
     """|T_u|, or |T_u and the group's items|, as int64 (U,)."""
     if group is None:
         return truth.counts()
-    return np.bincount(truth.row_ids()[group[truth.indices]], minlength=truth.shape[0])
+    before = np.zeros(truth.nnz + 1, np.int64)
+    np.cumsum(group[truth.indices], out=before[1:])
+    return np.diff(before[truth.indptr])
 
 
 def discounts(k: int) -> Values:
@@ -104,8 +106,11 @@ def ndcg(hit: Values, relevant: Counts, k: int) -> Values:
 
 def average_precision(hit: Values, relevant: Counts, k: int) -> Values:
     """AP@k = sum_{r<=k} hit_r Precision@r / min(k, |T_u|); its mean over users is MAP@k. Other libraries divide by |T_u| or by hits."""
-    first = hit[:, :k]
-    return _sum(first * np.cumsum(first, axis=1) / np.arange(1.0, k + 1.0)) / np.clip(relevant, 1, k)
+    hits, total = np.zeros(len(hit)), np.zeros(len(hit))
+    for rank, column in enumerate(hit[:, :k].T, start=1):
+        hits += column
+        total += column * (hits / rank)
+    return total / np.clip(relevant, 1, k)
 
 
 def reciprocal_rank(hit: Values, relevant: Counts, k: int) -> Values:
