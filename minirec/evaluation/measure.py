@@ -152,18 +152,21 @@ def _per_user(wanted: list[tuple[str, str]], table: Table, hit: Mask, setting: S
 
 def _overall(wanted: list[tuple[str, str]], table: Table, hit: Mask, setting: Setting, ks: tuple[int, ...]) -> dict[str, float]:
     """The metrics that are one number for the whole output."""
-    groups, found = setting.groups, {}
+    groups = setting.groups
+    found: dict[str, float] = {}
     everything = np.ones(len(groups.popularity), bool)
     for prefix, names in _by_prefix(wanted).items():
         for name in names:
-            for k in ks if name in OVERALL else ():
-                if name == "coverage":
-                    value = beyond.coverage(table, k, groups.mask(*PREFIXES[prefix]) if prefix else everything)
-                elif name == "gini":
-                    value = beyond.gini(table, k, len(everything))
-                else:
-                    value = _parity(name, groups.of("mass" if prefix else "count"), table[:, :k], hit[:, :k], setting)
-                found[f"{prefix}.{name}@{k}".removeprefix(".")] = value
+            if name == "coverage":
+                group = groups.mask(*PREFIXES[prefix]) if prefix else everything
+                values = [beyond.coverage(table, k, group) for k in ks]
+            elif name == "gini":
+                values = [beyond.gini(table, k, len(everything)) for k in ks]
+            elif name in PARITY:
+                values = _parity(name, groups.of("mass" if prefix else "count"), table, hit, setting, ks)
+            else:
+                continue
+            found |= {f"{prefix}.{name}@{k}".removeprefix("."): value for k, value in zip(ks, values, strict=True)}
     return found
 
 
@@ -171,14 +174,15 @@ def _by_prefix(wanted: list[tuple[str, str]]) -> dict[str, list[str]]:
     return {prefix: [name for p, name in wanted if p == prefix] for prefix in dict.fromkeys(prefix for prefix, _ in wanted)}
 
 
-def _parity(name: str, labels: NDArray[np.int8], first: Table, hit: Mask, setting: Setting) -> float:
-    """Disparity between groups of items: of recommendations (PopRSP) or of hits among test items (PopREO)."""
+def _parity(name: str, labels: NDArray[np.int8], table: Table, hit: Mask, setting: Setting, ks: tuple[int, ...]) -> list[float]:
+    """Disparity between groups of items at each k: of recommendations (PopRSP) or of hits among test items (PopREO)."""
 
     def totals(items: NDArray[np.int32]) -> Values:
         return np.bincount(labels[items], minlength=len(GROUPS)).astype(np.float64)
 
     if name == "popreo":
-        return beyond.disparity(totals(first[hit]), totals(setting.truth.indices))
-    possible = len(first) * totals(np.arange(len(labels), dtype=np.int32))
+        possible = totals(setting.truth.indices)
+        return [beyond.disparity(totals(table[:, :k][hit[:, :k]]), possible) for k in ks]
+    possible = len(table) * totals(np.arange(len(labels), dtype=np.int32))
     possible -= totals(setting.profile.indices) if setting.exclude_seen else 0.0
-    return beyond.disparity(totals(first[first >= 0]), possible)
+    return [beyond.disparity(totals(table[:, :k][table[:, :k] >= 0]), possible) for k in ks]
