@@ -15,8 +15,9 @@ from .options import options, options_in_force
 _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
-        "ALS", "BPR", "EASE", "MODELS", "SLIM", "WARP", "BiasedMF", "ItemKNN", "LightGCN", "LogisticMF", "P3alpha", "Popularity",
-        "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "UltraGCN", "UserKNN", "load_model", "model_class",
+        "ALS", "BPR", "BSPM", "EASE", "GFCF", "MODELS", "SLIM", "WARP", "BiasedMF", "ChebyCF", "ItemKNN", "LightGCN",
+        "LogisticMF", "P3alpha", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "TurboCF",
+        "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_sampled", "tune"),
     "pipeline": ("run",),
@@ -55,11 +56,14 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .evaluation import tune as tune
     from .models import ALS as ALS
     from .models import BPR as BPR
+    from .models import BSPM as BSPM
     from .models import EASE as EASE
+    from .models import GFCF as GFCF
     from .models import MODELS as MODELS
     from .models import SLIM as SLIM
     from .models import WARP as WARP
     from .models import BiasedMF as BiasedMF
+    from .models import ChebyCF as ChebyCF
     from .models import ItemKNN as ItemKNN
     from .models import LightGCN as LightGCN
     from .models import LogisticMF as LogisticMF
@@ -70,6 +74,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import Recommender as Recommender
     from .models import RP3beta as RP3beta
     from .models import SVDpp as SVDpp
+    from .models import TurboCF as TurboCF
     from .models import UltraGCN as UltraGCN
     from .models import UserKNN as UserKNN
     from .models import load_model as load_model

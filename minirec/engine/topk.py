@@ -82,7 +82,7 @@ def rank(scorer: Scorer, k: int, *, backend: str, filters: Filters | None = None
         _vector_tile(scorer, k, backend, filters, prune) if isinstance(scorer, VectorScorer) else _plain_tile(scorer, k, backend, filters)
     )
 
-    size = max(16, min(TILE_ELEMENTS // n, 256)) if not isinstance(scorer, VectorScorer) else 256
+    size = max(getattr(scorer, "tile", 16), min(TILE_ELEMENTS // n, 256)) if not isinstance(scorer, VectorScorer) else 256
     if profiles < 64:  # everything in the caller's thread: a web server brings its own
         parts = run_blocks(tile, profiles, size, 1)
     else:

@@ -7,6 +7,7 @@ from .als import ALS
 from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
 from .ease import EASE
+from .graph_filters import BSPM, GFCF, ChebyCF
 from .lightgcn import LightGCN
 from .logistic import LogisticMF
 from .neighbours import ItemKNN, UserKNN
@@ -15,6 +16,7 @@ from .popularity import Popularity, Random
 from .rating import BiasedMF, SVDpp
 from .recommendations import Recommendations
 from .slim import SLIM
+from .turbocf import TurboCF
 from .ultragcn import UltraGCN
 from .walks import P3alpha, RP3beta
 
@@ -22,6 +24,7 @@ MODELS: dict[str, type[Recommender]] = {
     cls.name: cls
     for cls in (
         *(Popularity, Random, ItemKNN, UserKNN, P3alpha, RP3beta, EASE, SLIM, ALS, BPR, WARP, LogisticMF, LightGCN, UltraGCN),
+        *(GFCF, TurboCF, ChebyCF, BSPM),
         *(BiasedMF, SVDpp),
     )
 }
@@ -37,11 +40,14 @@ def model_class(name: str) -> type[Recommender]:
 __all__ = [
     "ALS",
     "BPR",
+    "BSPM",
     "EASE",
+    "GFCF",
     "MODELS",
     "SLIM",
     "WARP",
     "BiasedMF",
+    "ChebyCF",
     "Explanation",
     "ItemKNN",
     "LightGCN",
@@ -54,6 +60,7 @@ __all__ = [
     "Recommendations",
     "Recommender",
     "SVDpp",
+    "TurboCF",
     "UltraGCN",
     "UserKNN",
     "load_model",
