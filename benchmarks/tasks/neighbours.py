@@ -1,8 +1,8 @@
 # mypy: disable-error-code="import-not-found,import-untyped"
 """Neighbours of items: cosine, BM25 and RP3beta, the 100 best of every item, itself left out.
 
-Every side hands over a matrix W whose row i holds the neighbours of item i; it is judged by the scores x_u W. What the peers call BM25
-differs in its idf; their speed compares, their neighbours less so (see the agreement).
+Every side hands over a matrix W whose row i holds the neighbours of item i; it is judged by the scores x_u W. What irspack and rusket call
+BM25 differs in its idf; their speed compares, their neighbours less so (see the agreement).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def similaripy(job: Job, kind: str) -> None:
     if kind == "cosine":
         found = sim.cosine(turned, **settings)
     elif kind == "bm25":
-        found = sim.dot_product(sim.bm25(turned, k1=K1, b=B), **settings)
+        found = sim.dot_product(sim.bm25(turned, k1=K1, b=B, idf_mode="smooth"), **settings)  # implicit's idf, and nearest to ours
     else:
         found = sim.rp3beta(turned, alpha=RP3_ALPHA, beta=RP3_BETA, **settings)
     _hand_over(job, found)
