@@ -35,7 +35,7 @@ class LightGCN(EmbeddingModel):
 
     Z = (E + A E + ... + A^K E) / (K + 1),    (A E)_u = sum_{i in I_u} e_i / sqrt(|I_u| |U_i|),   (A E)_i likewise,
 
-    and only the embeddings E are learned; score(u, i) = z_u . z_i, or z_u . z_i / |z_i| where the loss is of cosines.
+    and only the embeddings E are learned; score(u, i) = z_u . z_i / |z_i|^damping.
     He et al. 2020, "LightGCN: simplifying and powering graph convolution network for recommendation", equations 3 to 10.
 
     `loss`, the mean over the samples (u, i) of a batch; x . y is a cosine for all but the first:
@@ -60,6 +60,8 @@ class LightGCN(EmbeddingModel):
     negatives : j of a batch, for "softmax" and "ccl".  negative_power : they, and those of "bpr", are drawn with probability
         proportional to n_j^negative_power, as in `BPR`: the larger, the more popular items are held back.
     temperature : of "softmax".  margin, negative_weight : of "ccl".  gamma : of "directau".
+    damping : the knob of the tail. Popular items have the longer vectors, under the losses of cosines too; 0 serves the dot product, as
+        the authors of "bpr" and "directau" do, 1 the cosine, as those of "ccl" do, and recommends less popular items.
     iterations, validation_share, patience : see `EmbeddingModel`.  seed : of all chance.
 
     A new user's vector is what the convolution gives to a user with that history and no embedding, the item vectors fixed:
@@ -76,6 +78,7 @@ class LightGCN(EmbeddingModel):
         "regularization": (1e-6, 1e-3, "log"),
         "negative_power": (0.0, 1.0, "linear"),
         "temperature": (0.05, 0.3, "log"),
+        "damping": (0.0, 1.0, "linear"),
     }
     _init_std = 0.1
 
@@ -94,6 +97,7 @@ class LightGCN(EmbeddingModel):
         margin: float = 0.4,
         negative_weight: float = 100.0,
         gamma: float = 1.0,
+        damping: float = 0.0,
         iterations: int = 100,
         validation_share: float = 0.1,
         patience: int = 5,
@@ -111,6 +115,7 @@ class LightGCN(EmbeddingModel):
         self.margin = margin
         self.negative_weight = negative_weight
         self.gamma = gamma
+        self.damping = damping
         self.iterations = iterations
         self.validation_share = validation_share
         self.patience = patience
@@ -124,6 +129,7 @@ class LightGCN(EmbeddingModel):
         number("margin", self.margin, low=-1, high=1)
         number("negative_weight", self.negative_weight, low=0)
         number("gamma", self.gamma, low=0)
+        number("damping", self.damping, low=0, high=1)
 
     def estimate_memory(self, dataset: Dataset) -> int:
         """Embeddings, Adam's means, gradients, layers and the best so far; the graph twice; the vectors of a batch, and its scores."""
@@ -204,7 +210,7 @@ class LightGCN(EmbeddingModel):
         z_users, z_items = graph.last(users, items, h_users, h_items)
         degrees = np.bincount(events.indices, minlength=events.shape[1])[:, None]
         sources = (h_items / (np.sqrt(degrees) * (self.layers + 1))).astype(np.float32)
-        return Vectors(z_users, z_items if self.loss == "bpr" else unit(z_items)[0], sources)
+        return Vectors(z_users, z_items / unit(z_items)[1] ** np.float32(self.damping), sources)
 
     def _scale(self, length: int) -> float:
         return float(length**-0.5)
