@@ -143,8 +143,8 @@ class GFCF(GraphFilter):
     alpha : its weight, at least 0; without it nothing is decomposed, as the authors do for Amazon-Book.
     user_exponent, item_exponent, tail_exponent : see the head of minirec/models/graph_filters.py; theirs are 1/2, 1/2, 0.
 
-    A new user needs nothing but a history: fold-in is exact. Fit: a truncated SVD (engine/svd.py), memory 4 items x some 8 k bytes at
-    the most; a score of all items costs O(events + items x k).
+    A new user needs nothing but a history: fold-in is exact. Fit: a truncated SVD (engine/svd.py), memory some 24 k bytes an item; the
+    scores of a user for all items cost O(events + items x k).
     """
 
     name = "gfcf"
@@ -193,7 +193,7 @@ class ChebyCF(GraphFilter):
     beta : power of the item degrees, at least 0.
     user_exponent, item_exponent, tail_exponent : see the head of minirec/models/graph_filters.py; theirs are 1/2, 1/2, 0.
 
-    A new user needs nothing but a history. Fit as GFCF; a score of all items costs O(K events + items x k).
+    A new user needs nothing but a history. Fit as GFCF; the scores of a user cost O(K events + items x k).
     """
 
     name = "chebycf"
@@ -271,7 +271,7 @@ class BSPM(GraphFilter):
     average : recommend by the mean of the signals at all times, the blurred one among them, in place of the last.
     user_exponent, item_exponent, tail_exponent : see the head of minirec/models/graph_filters.py; theirs are 1/2, 1/2, 0.
 
-    A new user needs nothing but a history. Fit as GFCF, and O(events x k); a score of all items costs O(steps events + items x k).
+    A new user needs nothing but a history. Fit as GFCF, and O(events x k); the scores of a user cost O(m steps events + items x k).
     """
 
     name = "bspm"
