@@ -41,7 +41,8 @@ def als_cholesky(
             for e in range(count):
                 weights[e] -= np.float32(overlap)
             _add_products(columns, count, weights, d, lhs)
-        x[:] = rhs
+        for f in range(d):
+            x[f] = rhs[f]
         _solve(lhs, x, d)
         for f in range(d):
             out[r, f] = x[f]
@@ -72,7 +73,8 @@ def als_cg(
         _minus_spread(gram, ridge[r], x, residual)
         value = -_dot(x, residual)
         value += _add_pulls(vectors, count, confidence[first:], overlap, 1, x, residual)
-        direction[:] = residual
+        for f in range(d):  # an assignment to a slice would make Numba compile an error message, for seconds
+            direction[f] = residual[f]
         square = _dot(residual, residual)
         for _ in range(steps):
             if not square > 1e-20:
@@ -128,7 +130,8 @@ def als_block(
                 for e in range(n):
                     weights[e] = confidence[first + at + e] - np.float32(overlap)
                 _add_products(columns, n, weights, width, lhs)
-            move[:width] = rhs[:width]
+            for f in range(width):
+                move[f] = rhs[f]
             _solve(lhs, move, width)
             for f in range(width):
                 x[left + f] += move[f]

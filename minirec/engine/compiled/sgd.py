@@ -76,10 +76,10 @@ def bpr_entries(
     cumulative: Any, guide: Any, p: Any, q: Any, bias: Any, columns: Any, pulls: Any,
 ) -> None:  # fmt: skip
     """See reference/sgd.py. All draws, then all pulls: short loops keep more loads in flight; 60 ns a sample in place of 150."""
-    columns[start:stop, 0] = positives[start:stop]
     draw_negatives(start, stop, key, draws, users, positives, indptr, indices, filter_, cumulative, guide, columns[:, 1])
     for s in range(start, stop):
-        i, j = columns[s, 0], columns[s, 1]
+        i, j = positives[s], columns[s, 1]
+        columns[s, 0] = i
         pull = np.float32(0)
         if j != i:
             vector, liked, other = p[users[s]], q[i], q[j]
