@@ -15,9 +15,9 @@ from .options import options, options_in_force
 _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
-        "ALS", "BPR", "BSPM", "EASE", "GFCF", "MODELS", "SLIM", "WARP", "BiasedMF", "ChebyCF", "ItemKNN", "LightGCN",
-        "LogisticMF", "P3alpha", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "TurboCF",
-        "UltraGCN", "UserKNN", "load_model", "model_class",
+        "ALS", "BPR", "BSPM", "EASE", "GFCF", "MODELS", "SLIM", "WARP", "AbsorbingCost", "AbsorbingTime", "BiasedMF", "ChebyCF",
+        "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random",
+        "Recommendations", "Recommender", "SVDpp", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_sampled", "tune"),
     "pipeline": ("run",),
@@ -62,12 +62,16 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import MODELS as MODELS
     from .models import SLIM as SLIM
     from .models import WARP as WARP
+    from .models import AbsorbingCost as AbsorbingCost
+    from .models import AbsorbingTime as AbsorbingTime
     from .models import BiasedMF as BiasedMF
     from .models import ChebyCF as ChebyCF
+    from .models import HittingTime as HittingTime
     from .models import ItemKNN as ItemKNN
     from .models import LightGCN as LightGCN
     from .models import LogisticMF as LogisticMF
     from .models import P3alpha as P3alpha
+    from .models import PersonalizedPageRank as PersonalizedPageRank
     from .models import Popularity as Popularity
     from .models import Random as Random
     from .models import Recommendations as Recommendations

@@ -8,9 +8,11 @@ from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
 from .ease import EASE
 from .graph_filters import BSPM, GFCF, ChebyCF
+from .hitting import AbsorbingCost, AbsorbingTime, HittingTime
 from .lightgcn import LightGCN
 from .logistic import LogisticMF
 from .neighbours import ItemKNN, UserKNN
+from .pagerank import PersonalizedPageRank
 from .persistence import load_model
 from .popularity import Popularity, Random
 from .rating import BiasedMF, SVDpp
@@ -24,6 +26,7 @@ MODELS: dict[str, type[Recommender]] = {
     cls.name: cls
     for cls in (
         *(Popularity, Random, ItemKNN, UserKNN, P3alpha, RP3beta, EASE, SLIM, ALS, BPR, WARP, LogisticMF, LightGCN, UltraGCN),
+        *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
         *(GFCF, TurboCF, ChebyCF, BSPM),
         *(BiasedMF, SVDpp),
     )
@@ -46,14 +49,18 @@ __all__ = [
     "MODELS",
     "SLIM",
     "WARP",
+    "AbsorbingCost",
+    "AbsorbingTime",
     "BiasedMF",
     "ChebyCF",
     "Explanation",
+    "HittingTime",
     "ItemKNN",
     "LightGCN",
     "LogisticMF",
     "P3alpha",
     "Part",
+    "PersonalizedPageRank",
     "Popularity",
     "RP3beta",
     "Random",

@@ -82,6 +82,14 @@ SUBJECTS: dict[str, Subject] = {
     ),
     "p3alpha": Subject(MODELS["p3alpha"], small={"neighbors": 4}, accurate={"neighbors": 10}),
     "rp3beta": Subject(MODELS["rp3beta"], small={"neighbors": 4}, accurate={"neighbors": 10}),
+    "hittingtime": Subject(MODELS["hittingtime"], others={"max_items": 3}),
+    "absorbingtime": Subject(MODELS["absorbingtime"], others={"max_items": 3}),
+    "absorbingcost": Subject(
+        MODELS["absorbingcost"],
+        small={"topics": 3, "topic_iterations": 5},
+        others={"max_items": 3} | {name: Other(2, {"entropy": "topic"}) for name in ("topics", "topic_iterations", "seed")},
+    ),
+    "pagerank": Subject(MODELS["pagerank"], others={"damping": 0.8, "tol": 0.1}),
     "ease": Subject(MODELS["ease"], small={"regularization": 5.0}),
     "slim": Subject(MODELS["slim"], small={"l1_regularization": 0.3, "l2_regularization": 2.0}, others={"tol": 0.3}),
     "als": Subject(
