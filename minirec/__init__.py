@@ -15,9 +15,10 @@ from .options import options, options_in_force
 _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
-        "ALS", "BPR", "BSPM", "EASE", "GFCF", "MODELS", "SLIM", "WARP", "AbsorbingCost", "AbsorbingTime", "BiasedMF", "ChebyCF",
-        "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random",
-        "Recommendations", "Recommender", "SVDpp", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
+        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "MODELS", "RDLAE", "SLIM", "WARP", "AbsorbingCost", "AbsorbingTime",
+        "BiasedMF", "ChebyCF", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "P3alpha", "PersonalizedPageRank", "Popularity",
+        "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "TurboCF", "UltraGCN", "UserKNN", "load_model",
+        "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_sampled", "tune"),
     "pipeline": ("run",),
@@ -57,9 +58,12 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import ALS as ALS
     from .models import BPR as BPR
     from .models import BSPM as BSPM
+    from .models import DAN as DAN
     from .models import EASE as EASE
+    from .models import EDLAE as EDLAE
     from .models import GFCF as GFCF
     from .models import MODELS as MODELS
+    from .models import RDLAE as RDLAE
     from .models import SLIM as SLIM
     from .models import WARP as WARP
     from .models import AbsorbingCost as AbsorbingCost

@@ -65,6 +65,20 @@ def ease(x, regularization):
     return b
 
 
+def autoencoder(x, regularization, dropout=0.0, relaxation=0.0, alpha=0.0, beta=0.0):
+    """EDLAE, RDLAE or DAN, each entry by its formula."""
+    n, lengths = x.sum(axis=0), x.sum(axis=1)
+    penalty = regularization + dropout / (1 - dropout) * n
+    p = np.linalg.inv((x.T * lengths**-beta) @ x + np.diag(penalty))
+    b = np.zeros_like(p)
+    for i in range(len(p)):
+        for j in range(len(p)):
+            if i != j:
+                bound = (1 - relaxation) / p[j, j]
+                b[i, j] = -p[i, j] * (bound if 1 - p[j, j] * penalty[j] > relaxation else penalty[j]) * (n[i] / n[j]) ** alpha
+    return b
+
+
 def slim_gradient(x, w, l2):
     """Gradient of |X - X W|^2 / 2 + l2 |W|^2 / 2."""
     return x.T @ (x @ w - x) + l2 * w

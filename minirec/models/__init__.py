@@ -6,7 +6,7 @@ from ..errors import ParameterError
 from .als import ALS
 from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
-from .ease import EASE
+from .ease import DAN, EASE, EDLAE, RDLAE
 from .graph_filters import BSPM, GFCF, ChebyCF
 from .hitting import AbsorbingCost, AbsorbingTime, HittingTime
 from .lightgcn import LightGCN
@@ -25,8 +25,9 @@ from .walks import P3alpha, RP3beta
 MODELS: dict[str, type[Recommender]] = {
     cls.name: cls
     for cls in (
-        *(Popularity, Random, ItemKNN, UserKNN, P3alpha, RP3beta, EASE, SLIM, ALS, BPR, WARP, LogisticMF, LightGCN, UltraGCN),
+        *(Popularity, Random, ItemKNN, UserKNN, P3alpha, RP3beta, SLIM, ALS, BPR, WARP, LogisticMF, LightGCN, UltraGCN),
         *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
+        *(EASE, EDLAE, RDLAE, DAN),
         *(GFCF, TurboCF, ChebyCF, BSPM),
         *(BiasedMF, SVDpp),
     )
@@ -44,9 +45,12 @@ __all__ = [
     "ALS",
     "BPR",
     "BSPM",
+    "DAN",
     "EASE",
+    "EDLAE",
     "GFCF",
     "MODELS",
+    "RDLAE",
     "SLIM",
     "WARP",
     "AbsorbingCost",

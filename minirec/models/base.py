@@ -188,7 +188,8 @@ class Recommender(ABC):
         for name in self._state:
             value = getattr(self, name)
             array = value.data if isinstance(value, CSR) else np.asarray(value)
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
+            extremes = (array.min(initial=0), array.max(initial=0)) if array.dtype.kind == "f" else (0, 0)  # NaN where there is one
+            if not np.isfinite(extremes).all():
                 raise ModelFitError(
                     f"{type(self).__name__} diverged: {name} is not finite. Lower learning_rate, raise regularization, or rescale weights"
                 )
@@ -221,6 +222,10 @@ class Recommender(ABC):
     def update(self, events: Dataset) -> Self:
         """Take in new events without a full refit, where the model has such a form."""
         raise NotSupportedError(f"{type(self).__name__} has no incremental form: fit again on all events")
+
+    def forget(self, users: Ids | Id) -> Self:
+        """Take users and all that was learned from their events out of the model, where it has such a form."""
+        raise NotSupportedError(f"{type(self).__name__} cannot take events back: fit again without them")
 
     def _fitted(self) -> None:
         if "users_" not in vars(self):

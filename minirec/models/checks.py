@@ -15,13 +15,14 @@ def whole(name: str, value: Any, low: int = 1) -> None:
         raise ParameterError(f"{name} must be a whole number of at least {low}, got {value!r}")
 
 
-def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: float | None = None) -> None:
-    """A finite number in [low, high], and above `above` where that is given."""
+def number(
+    name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: float = -math.inf, below: float = math.inf
+) -> None:
+    """A finite number in [low, high], above `above` and below `below`."""
     good = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value) and low <= float(value) <= high
-    if not good or (above is not None and float(value) <= above):
-        limits = [f"above {above:g}"] if above is not None else []
-        limits += [f"at least {low:g}"] if above is None and low > -math.inf else []
-        limits += [f"at most {high:g}"] if high < math.inf else []
+    if not good or not above < float(value) < below:
+        limits = [f"above {above:g}"] if above > -math.inf else [f"at least {low:g}"] if low > -math.inf else []
+        limits += [f"below {below:g}"] if below < math.inf else [f"at most {high:g}"] if high < math.inf else []
         raise ParameterError(f"{name} must be a finite number{' ' if limits else ''}{' and '.join(limits)}, got {value!r}")
 
 

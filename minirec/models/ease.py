@@ -1,26 +1,16 @@
-"""EASE: the linear item-to-item model with a closed form."""
+"""Linear item-to-item models with a closed form: EASE, with dropout (EDLAE), a relaxed diagonal (RDLAE), and normalised (DAN)."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..data.dataset import Dataset
-from ..engine.backend import kernel, run_blocks
-from ..engine.inverse import BLOCK, negative_inverse
-from ..engine.sparse import CSR
-from ..errors import MemoryBudgetError, ModelFitError
-from ..options import memory_budget
-from .base import Monitor
+from .autoencoder import LinearAutoencoder, Vector
 from .checks import number
-from .linear import LinearModel
-
-_RESIDUAL = 1e-4  # what is left over of the equations, relative to the right sides, may be no larger
 
 
-class EASE(LinearModel):
+class EASE(LinearAutoencoder):
     """Embarrassingly shallow autoencoder: ridge regression of each item on all others.
 
     min_B |X - X B|_F^2 + lambda |B|_F^2 with diag(B) = 0, X binary (users, items):  B_ij = -P_ij / P_jj for i != j, where
@@ -32,9 +22,7 @@ class EASE(LinearModel):
     ----------
     regularization : lambda, above 0, in numbers of users: about 100 to 2,000.
 
-    The inverse is taken in float32 and checked against the equations (XᵀX + lambda I) P v = v on fixed vectors v, in float64;
-    where less than four digits hold (lambda far below the largest popularity), it is taken in float64; ModelFitError where that
-    does not suffice either. Time O(items^3), memory 4 items^2 bytes, on float64 12: for catalogues of up to some 40 thousand.
+    How the inverse is taken and checked, time and memory, and the exact `update` and `forget`: see LinearAutoencoder.
     """
 
     name = "ease"
@@ -46,56 +34,106 @@ class EASE(LinearModel):
     def _check(self) -> None:
         number("regularization", self.regularization, above=0)
 
-    def estimate_memory(self, dataset: Dataset) -> int:
-        return _memory(dataset, np.float32)
-
-    def _fit(self, train: Dataset, monitor: Monitor) -> None:
-        try:
-            weights = self._inverse(train.binary, np.float32)
-        except ModelFitError:
-            need, budget = _memory(train, np.float64), memory_budget()
-            if need > budget:
-                raise MemoryBudgetError(
-                    f"EASE with regularization={self.regularization!r} needs float64 on this data, about {need / 1e9:.2f} GB; the budget "
-                    f"(MINIREC_MEMORY) is {budget / 1e9:.2f} GB. Raise regularization, or the budget"
-                ) from None
-            weights = self._inverse(train.binary, np.float64)
-        scale = -weights.diagonal().copy()
-        np.fill_diagonal(weights, 0)
-        weights /= scale  # B_ij = -P_ij / P_jj
-        self.weights_ = weights.astype(np.float32, copy=False)
-
-    def _inverse(self, x: CSR, dtype: Any) -> NDArray[Any]:
-        """-P, checked."""
-        gram = gram_matrix(x, self.backend_, dtype)
-        gram[np.diag_indices(len(gram))] += self.regularization
-        try:
-            negative_inverse(gram)
-        except np.linalg.LinAlgError:
-            gram[:] = np.nan
-        if not self._residual(x, gram) <= _RESIDUAL:
-            raise ModelFitError(f"EASE: the equations are too close to singular at regularization={self.regularization!r}: raise it")
-        return gram
-
-    def _residual(self, x: CSR, negative: NDArray[Any]) -> float:
-        """|(XᵀX + lambda I) P V - V| / |V| for a few fixed columns V of +-1, by way of X."""
-        probes = np.random.default_rng(0).choice([-1.0, 1.0], (len(negative), 4))
-        solved = np.concatenate(run_blocks(lambda start, stop: negative[start:stop] @ -probes, len(negative), BLOCK))
-        matrix = x.to_scipy().astype(np.float64)
-        left = matrix.T @ (matrix @ solved) + self.regularization * solved - probes
-        return float(np.linalg.norm(left) / np.linalg.norm(probes))
+    def _penalty(self, popularity: Vector) -> Vector:
+        return np.full(len(popularity), float(self.regularization))
 
 
-def gram_matrix(x: CSR, backend: str, dtype: Any = np.float32) -> NDArray[Any]:
-    """XᵀX dense, (items, items); for binary X exact. O(sum of the squared lengths of the users' histories)."""
-    n, xt = x.shape[1], x.transpose()
-    gram = np.zeros((n, n), dtype)
-    product = kernel("weighted_rows_sparse", backend)
-    run_blocks(lambda a, b: product(a, b, xt.indptr, xt.indices, xt.data, x.indptr, x.indices, x.data, gram[a:b]), n, 64)
-    return gram
+class EDLAE(EASE):
+    """Emphasised denoising linear autoencoder: EASE with the penalty that dropout of the input amounts to.
+
+    min_B |X - X B|_F^2 + |Lambda^(1/2) B|_F^2 with diag(B) = 0, Lambda = lambda I + p / (1 - p) diag(n), n_i the popularity:
+    B_ij = -P_ij / P_jj for i != j, where P = (XᵀX + Lambda)^-1.
+
+    Steck 2020, "Autoencoders that don't overfit towards the identity", section 3 (full rank, emphasis on the dropped items).
+    The source adds lambda to the penalty of dropout as well.
+
+    Parameters
+    ----------
+    regularization : lambda, above 0. dropout : p, at least 0 and below 1; 0 is EASE.
+    """
+
+    name = "edlae"
+    search_space: ClassVar[dict[str, Any]] = {"regularization": (10.0, 2000.0, "log"), "dropout": (0.0, 0.9, "linear")}
+
+    def __init__(self, *, regularization: float = 200.0, dropout: float = 0.3) -> None:
+        super().__init__(regularization=regularization)
+        self.dropout = dropout
+
+    def _check(self) -> None:
+        super()._check()
+        number("dropout", self.dropout, low=0, below=1)
+
+    def _penalty(self, popularity: Vector) -> Vector:
+        return self.regularization + self.dropout / (1 - self.dropout) * popularity
 
 
-def _memory(dataset: Dataset, dtype: Any) -> int:
-    """The inverse in place, two panels, float64 copies for the check, and, from float64, the float32 result."""
-    n, size = dataset.n_items, int(np.dtype(dtype).itemsize)
-    return n * n * (size if size == 4 else size + 4) + n * BLOCK * (2 * size + 8) + 64 * len(dataset)
+class RDLAE(EDLAE):
+    """Relaxed denoising linear autoencoder: EDLAE where the diagonal need not be zero, but at most xi.
+
+    B = I - P diag(m), P as in EDLAE, m_j = max(Lambda_j, (1 - xi) / P_jj): the second where diag(B) <= xi binds. xi = 0 is EDLAE,
+    xi = 1 the autoencoder without a constraint.
+
+    Moon et al. 2023, "It's enough: relaxing diagonal constraints in linear autoencoders for recommendation", eq. 15 and its
+    repository. As there the diagonal itself, which would only score the items of the history, is left out.
+
+    Parameters
+    ----------
+    regularization, dropout : as in EDLAE. relaxation : xi, from 0 to 1.
+    """
+
+    name = "rdlae"
+    search_space: ClassVar[dict[str, Any]] = {**EDLAE.search_space, "relaxation": (0.0, 0.9, "linear")}
+
+    def __init__(self, *, regularization: float = 200.0, dropout: float = 0.3, relaxation: float = 0.3) -> None:
+        super().__init__(regularization=regularization, dropout=dropout)
+        self.relaxation = relaxation
+
+    def _check(self) -> None:
+        super()._check()
+        number("relaxation", self.relaxation, low=0, high=1)
+
+    def _multiplier(self, diagonal: Vector, penalty: Vector) -> Vector:
+        return np.maximum(penalty, (1 - self.relaxation) / diagonal)
+
+
+class DAN(EDLAE):
+    """Data-adaptive normalisation of EDLAE: the knobs of the tail, and of users with long histories.
+
+    W_ij = -(P_ij / P_jj) (n_i / n_j)^alpha for i != j, where P = (Xᵀ D^-beta X + Lambda)^-1, D the lengths of the histories on a
+    diagonal, n_i the popularity, and Lambda as in EDLAE.
+
+    Park et al. 2025, "Why is normalization necessary for linear recommenders?", sections 4.1 and 4.2; their Gowalla settings are
+    alpha .2, beta .3, dropout .6, regularization 20. The models DAN is a normalisation of with `relaxation` are not here.
+
+    Parameters
+    ----------
+    regularization, dropout : as in EDLAE. A beta above 0 makes the Gram matrix smaller, so that less regularization is right.
+    alpha : exponent of popularity, at least 0: the larger, the less popular the items recommended.
+    beta : exponent of the length of the history, at least 0: the larger, the less an event of an active user counts in the fit.
+    """
+
+    name = "dan"
+    search_space: ClassVar[dict[str, Any]] = {
+        "regularization": (1.0, 500.0, "log"),
+        "dropout": (0.0, 0.9, "linear"),
+        "alpha": (0.0, 0.5, "linear"),
+        "beta": (0.0, 0.5, "linear"),
+    }
+
+    def __init__(self, *, regularization: float = 20.0, dropout: float = 0.3, alpha: float = 0.3, beta: float = 0.1) -> None:
+        super().__init__(regularization=regularization, dropout=dropout)
+        self.alpha = alpha
+        self.beta = beta
+
+    def _check(self) -> None:
+        super()._check()
+        number("alpha", self.alpha, low=0)
+        number("beta", self.beta, low=0)
+
+    def _user_weights(self, lengths: Vector) -> Vector:
+        weights: Vector = lengths ** -float(self.beta)
+        return weights
+
+    def _item_scale(self, popularity: Vector) -> Vector:
+        scale: Vector = np.maximum(popularity, 1) ** float(self.alpha)
+        return scale

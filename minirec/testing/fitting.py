@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..data.dataset import Dataset
-from ..errors import DataError, MemoryBudgetError, NotFittedError, NotSupportedError
+from ..errors import DataError, MemoryBudgetError, NotFittedError, NotSupportedError, UnknownIdError
 from ..models.base import Recommender
 from ..options import options
 from .sets import blocks, ratings, relabelled, shop
@@ -230,3 +230,22 @@ def updates(subject: Subject) -> None:
     expect(updated is model, "update must return the model")
     expect(list(model.users_) == list(data.users) and list(model.items_) == list(data.items), "update must know new users and items")
     expect(np.isfinite(all_scores(model)).all(), "scores must be finite")
+
+
+@check
+def users_are_forgotten(subject: Subject) -> None:
+    """A model without a user is what a fit without the user gives, or it says that it cannot be had."""
+    data = shop()
+    user = data.users[3]
+    model = subject.make().fit(data)
+    try:
+        left = model.forget(user)
+    except NotSupportedError:
+        return
+    expect(left is model, "forget must return the model")
+    refuses(UnknownIdError, lambda: model.recommend(user), "recommend to a forgotten user", str(user))
+    refuses(UnknownIdError, lambda: model.forget(user), "forget a user twice", str(user))
+    fresh = subject.make().fit(data.select(np.flatnonzero(data.user != 3)))
+    expect(list(model.users_) == list(fresh.users_), "no other user may be missing")
+    found, expected = (new_scores(each, histories(fresh)) for each in (model, fresh))
+    expect(np.abs(found - expected).max() <= 1e-4 * np.ptp(expected), "scores must be those of a fit without the user")

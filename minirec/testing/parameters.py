@@ -98,6 +98,7 @@ def nothing_works_before_fit(subject: Subject) -> None:
         "user_vectors": lambda: model.user_vectors(),
         "item_vectors": lambda: model.item_vectors(),
         "update": lambda: model.update(shop()),
+        "forget": lambda: model.forget(100),
     }.items():
         refuses((NotFittedError, NotSupportedError), call, f"{what} before fit")
 

@@ -10,7 +10,7 @@ from minirec.data.dataset import Dataset
 from minirec.engine import inverse
 from minirec.engine.inverse import negative_inverse
 from minirec.errors import MemoryBudgetError, ModelFitError, ParameterError
-from minirec.models import EASE, ease
+from minirec.models import EASE, autoencoder
 from minirec.options import options
 from minirec.testing.sets import shop
 
@@ -66,8 +66,8 @@ def hard_data():
 def test_float64_where_float32_is_not_enough(monkeypatch):
     data, regularization = hard_data(), 1e-5
     tried = []
-    gram = ease.gram_matrix
-    monkeypatch.setattr(ease, "gram_matrix", lambda x, backend, dtype: tried.append(dtype) or gram(x, backend, dtype))
+    gram = autoencoder.gram_matrix
+    monkeypatch.setattr(autoencoder, "gram_matrix", lambda x, backend, dtype, c: tried.append(dtype) or gram(x, backend, dtype, c))
     weights = EASE(regularization=regularization).fit(data).weights_
     assert tried == [np.float32, np.float64]
     assert weights.dtype == np.float32
@@ -76,13 +76,13 @@ def test_float64_where_float32_is_not_enough(monkeypatch):
 
 def test_float64_must_fit_the_budget(monkeypatch):
     need = EASE().estimate_memory(hard_data())
-    monkeypatch.setattr(ease, "memory_budget", lambda: need)
+    monkeypatch.setattr(autoencoder, "memory_budget", lambda: need)
     with pytest.raises(MemoryBudgetError, match="needs float64"):
         EASE(regularization=1e-5).fit(hard_data())
 
 
 def test_singular_equations_are_refused():
-    with pytest.raises(ModelFitError, match="raise it"):
+    with pytest.raises(ModelFitError, match="raise regularization"):
         EASE(regularization=1e-14).fit(hard_data())
 
 
