@@ -7,15 +7,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..data.dataset import Dataset
-from ..data.ids import IdIndex
 from ..engine.backend import kernel, one_blas_thread, run_blocks
 from ..engine.scorers import Scores
 from ..engine.sparse import CSR
-from ..errors import DataError, ModelFitError, NotSupportedError, ParameterError
+from ..errors import DataError, ModelFitError, NotSupportedError
 from ..options import thread_count
 from .base import Monitor, Part
 from .checks import choice, number, whole
 from .factor import FactorModel
+from .incremental import merged
 from .request import Profiles
 
 SOLVERS = ("cg", "cholesky", "block")
@@ -199,31 +199,18 @@ class ALS(FactorModel):
         as they were. New items need a refit (NotSupportedError). Not to be called while other threads use the model.
         O(all events) for merging, and a half step for the users concerned.
         """
-        self._fitted()
-        self._need_users("update", True)
-        if not isinstance(events, Dataset):
-            raise ParameterError(f"update takes a minirec.Dataset, got {type(events).__name__}")
-        events = events.compact()
-        columns = self.items_.rows(events.items.ids(np.arange(events.n_items)))
-        if (columns < 0).any():
-            first = events.items[int(np.flatnonzero(columns < 0)[0])]
+        change = merged(self, events)
+        if len(change.items) > len(self.items_):
+            new = np.setdiff1d(np.arange(len(change.items)), change.item_rows)
             raise NotSupportedError(
-                f"update keeps the item vectors, and {int((columns < 0).sum())} items of the events have none, such as {first!r}: "
+                f"update keeps the item vectors, and {len(new)} items of the events have none, such as {change.items[int(new[0])]!r}: "
                 "fit again on all events, or leave these items out"
             )
-        index = IdIndex.from_ids([*self.users_, *events.users])
-        old, touched = index.rows(list(self.users_)), index.rows(list(events.users))
-        seen = CSR.from_pairs(
-            np.concatenate((old[self.seen_.row_ids()], touched[events.user])),
-            np.concatenate((self.seen_.indices, columns[events.item])),
-            np.concatenate((self.seen_.data, np.ones(len(events), np.float32) if events.weight is None else events.weight)),
-            (len(index), len(self.items_)),
-        )
-        factors = np.empty((len(index), self.user_factors_.shape[1]), np.float32)
-        factors[old] = self.user_factors_
+        factors = np.empty((len(change.users), self.user_factors_.shape[1]), np.float32)
+        factors[change.user_rows] = self.user_factors_
         with one_blas_thread():
-            factors[touched] = self._fold_in(seen.rows(touched))
-        self.users_, self.seen_, self.user_factors_ = index, seen, factors
+            factors[change.touched] = self._fold_in(change.seen.rows(change.touched))
+        self.users_, self.seen_, self.user_factors_ = change.users, change.seen, factors
         return self
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
