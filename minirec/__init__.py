@@ -20,7 +20,7 @@ _WHERE = {
         "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "TurboCF", "UltraGCN", "UserKNN", "load_model",
         "model_class",
     ),
-    "evaluation": ("Result", "evaluate", "evaluate_sampled", "tune"),
+    "evaluation": ("Result", "evaluate", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
     "models.warmup": ("warmup",),
 }  # fmt: skip
@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .evaluation import Result as Result
     from .evaluation import evaluate as evaluate
     from .evaluation import evaluate_sampled as evaluate_sampled
+    from .evaluation import item_shift as item_shift
     from .evaluation import tune as tune
     from .models import ALS as ALS
     from .models import BPR as BPR

@@ -24,7 +24,7 @@ from .data.readers import read_with_account
 from .data.splits import split as split_events
 from .data.writers import atomic_path
 from .errors import MemoryBudgetError, MissingExtraError, ModelFitError, ParameterError
-from .evaluation import Result, evaluate
+from .evaluation import ItemShift, Result, evaluate, item_shift
 from .models import Recommendations, Recommender, model_class
 from .models.base import Progress
 from .options import memory_budget, options, options_in_force
@@ -67,6 +67,7 @@ class Run:
 
     out : the folder. files : what was written there. best : registry name of the chosen model. model : that model, fitted on all
     events. result : all models on test; they were fitted on train alone. validation : the candidates on the validation events.
+    shift : whether the validation and test events are about the same items (see `item_shift`).
     left_out : {model: reason}. account : of reading and cleaning. record : the content of run.json, the arguments among it.
     """
 
@@ -76,6 +77,7 @@ class Run:
     model: Recommender
     result: Result
     validation: Result
+    shift: ItemShift
     left_out: dict[str, str]
     account: Account
     record: dict[str, Any]
@@ -110,6 +112,7 @@ def run(
     1. Read `source`: None or the name of a built-in data set (see `load`), a path or a table (see `read`, which takes `reader`).
     2. Clean: `min_weight`, `max_user_events`, `min_user_items`, `min_item_users` as in `clean`; repeated events stay.
     3. Split off a share `test` as the test events, and of the rest the same share, by the same rule, as the validation events.
+       So validation is ordered in time where test is. Whether the two are about the same items is tested (`item_shift`), and told.
     4. Fit every model on what remains, and choose one on the validation events: of the models whose NDCG (at the smallest k) is
        not significantly below the best one's (95 % bootstrap interval of the paired difference), the one with the highest recall
        (at the largest k) among items of the tail. Popularity and Random are references: never chosen while there is another.
@@ -156,6 +159,9 @@ def run(
             how = split or ("time" if data.timestamp is not None else "random")
             train, held_out = _two(data, how, test, seed)
             inner, validation_events = _two(train, how, test, seed)
+            shift = item_shift(validation_events, held_out, seed=seed)
+        if shift.differs:
+            clock.watch.say(f"Note: {shift}.")
 
         fitted = _fit_all(variants, inner, weights, left_out, clock, "for the choice")
         if not fitted:
@@ -181,6 +187,7 @@ def run(
             record = {
                 "arguments": arguments,
                 "data": {"name": data.name, "events": len(data), "fingerprint": data.fingerprint},
+                "shift": {**shift._asdict(), "differs": shift.differs},
                 "versions": _versions(final),
                 "seconds": clock.seconds,
             }
@@ -194,6 +201,7 @@ def run(
                 verdicts=verdicts,
                 validation=validation,
                 result=result,
+                shift=shift,
                 left_out=left_out,
                 arguments=arguments | _in_force(),
                 versions=record["versions"],
@@ -201,7 +209,7 @@ def run(
                 repeat=f"minirec run --repeat {folder / 'run.json'}",
             )
             files = _write(folder, final, recommended, record, outcome, clock.watch)
-    return Run(folder, files, best, final, result, validation, left_out, account, record)
+    return Run(folder, files, best, final, result, validation, shift, left_out, account, record)
 
 
 def choose(validation: Result) -> tuple[str, dict[str, str]]:

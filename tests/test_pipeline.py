@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import minirec as mr
 from minirec import pipeline
 from minirec.data.writers import write_csv
 from minirec.errors import DataError, MemoryBudgetError, ModelFitError, ParameterError
+from minirec.evaluation import item_shift
 
 MODELS = ("popularity", "random", "itemknn", "als")
 SMALL = {"als": {"factors": 4, "iterations": 2}}
@@ -62,6 +64,28 @@ def test_metrics_are_strict_json_with_every_model(done: pipeline.Run) -> None:
     assert metrics["test"]["als"]["ndcg@10"] == pytest.approx(done.result.to_dict()["als"]["ndcg@10"])
     low, high = metrics["intervals"]["als"]["ndcg@10"]
     assert low <= metrics["test"]["als"]["ndcg@10"] <= high
+
+
+def test_validation_and_test_are_compared(done: pipeline.Run) -> None:
+    told = strict(done.out / "run.json")["shift"]
+    assert told == {**done.shift._asdict(), "differs": done.shift.differs}
+    assert f"{done.shift}." in html.unescape((done.out / "report.html").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("split", ["time", "leave-last"])
+def test_validation_is_ordered_in_time_where_test_is(split: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = []
+
+    def compare(validation: mr.Dataset, test: mr.Dataset, **settings: Any) -> Any:
+        parts.extend([validation, test])
+        return item_shift(validation, test, **settings)
+
+    monkeypatch.setattr(pipeline, "item_shift", compare)
+    mr.run(shop(), out=tmp_path, models=["popularity"], split=split)
+    for user in set(parts[0].users) & set(parts[1].users):
+        validation, test = (part.timestamp[part.user == part.users.row(user, "user")] for part in parts)
+        assert validation.max() <= test.min()
+    assert split != "time" or parts[0].timestamp.max() < parts[1].timestamp.min()
 
 
 def test_the_saved_model_is_the_best_one_fitted_on_all_events(done: pipeline.Run) -> None:

@@ -3,6 +3,7 @@
 from .protocol import evaluate
 from .result import Comparison, Difference, Result
 from .sampled import evaluate_sampled
+from .shift import ItemShift, item_shift
 from .tuning import Tuning, tune
 
-__all__ = ["Comparison", "Difference", "Result", "Tuning", "evaluate", "evaluate_sampled", "tune"]
+__all__ = ["Comparison", "Difference", "ItemShift", "Result", "Tuning", "evaluate", "evaluate_sampled", "item_shift", "tune"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -13,11 +14,12 @@ import numpy as np
 
 from ..data.dataset import Dataset
 from ..data.splits import split
-from ..errors import DataError, MemoryBudgetError, MissingExtraError, ModelFitError, ParameterError
+from ..errors import DataError, DataWarning, MemoryBudgetError, MissingExtraError, ModelFitError, ParameterError
 from ..models.base import Recommender
 from ..models.recommendations import frame
 from .measure import LOWER_IS_BETTER, expand
 from .protocol import evaluate
+from .shift import ItemShift, item_shift
 
 Range: TypeAlias = tuple[float, float, str] | Sequence[Any]
 Space: TypeAlias = Mapping[str, Range]
@@ -38,7 +40,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tuning:
-    """Outcome of a search: `model` is fitted on all of the training data with `params`, the best ones."""
+    """Outcome of a search: `model` is fitted on all of the training data with `params`, the best ones.
+
+    shift : how far validation and the `test` events that were given are apart; None where there were none.
+    """
 
     model: Recommender
     params: dict[str, Any]
@@ -46,6 +51,7 @@ class Tuning:
     metric: str
     trials: tuple[Trial, ...]
     validation: str
+    shift: ItemShift | None = None
 
     def to_frame(self, library: str = "pandas") -> Any:
         """One row a trial, in the order in which they ran."""
@@ -62,6 +68,8 @@ class Tuning:
             f"{type(self.model).__name__}: best of {len(self.trials)} trials{f' ({failed} failed)' if failed else ''}, "
             f"{self.metric} {self.value:.4f} on validation ({self.validation}): {best}"
         ]
+        if self.shift is not None:
+            lines.append(f"  {self.shift}")
         for trial in self.trials:
             shown = ", ".join(f"{name}={_short(value)}" for name, value in trial.params.items())
             lines.append(
@@ -79,11 +87,12 @@ def tune(
     budget: str | int = "5m",
     validation: float = 0.1,
     split_by: str | None = None,
+    test: Dataset | None = None,
     sampler: str = "random",
     seed: int = 0,
     callback: Callable[[Trial], object] | None = None,
 ) -> Tuning:
-    """Search hyper-parameters on validation only, then fit the best on all of `train`. The test set never comes near.
+    """Search hyper-parameters on validation only, then fit the best on all of `train`. No model is measured on a test set.
 
     The first trial is the model as given. The others draw from the space: uniformly, log-uniformly, or one of a list. The same
     seed tries the same settings in the same order; a budget in time decides only how many of them.
@@ -98,6 +107,8 @@ def tune(
         last fit, would not end in time; the first trial always runs.
     validation, split_by : share of `train` held out, and how (see `minirec.split`); default: by time where there is time, else
         at random per user.
+    test : events like those that the model is for, such as the test events. What it learns and what is chosen does not depend on them;
+        only their items are compared with those of validation, by `item_shift`: a DataWarning says if they differ by more than chance.
     sampler : "random", or "optuna" for its TPE sampler (extra `tune`).
     callback : called with each Trial as it ends.
 
@@ -113,6 +124,9 @@ def tune(
     if how not in ("time", "random", "leave-last"):
         raise ParameterError(f"split_by must be time, random or leave-last, got {how!r}")
     part, held_out = split(train, how, test=validation, seed=seed)
+    shift = None if test is None else item_shift(held_out, test, seed=seed)
+    if shift is not None and shift.differs:
+        warnings.warn(f"{shift}. Validation: {how} split (split_by={how!r})", DataWarning, stacklevel=2)
     suggest, tell = _optuna(ranges, metric, seed) if sampler == "optuna" else _random(ranges, seed)
     given = base.get_params()
 
@@ -136,7 +150,7 @@ def tune(
     best = max(good, key=lambda trial: sign * (trial.value or 0.0))
     fitted = base.clone(**best.params).fit(train)
     described = f"{how} split, {len(held_out) / len(train):.0%} of the training events"
-    return Tuning(fitted, best.params, best.value or 0.0, metric, tuple(trials), described)
+    return Tuning(fitted, best.params, best.value or 0.0, metric, tuple(trials), described, shift)
 
 
 def _try(

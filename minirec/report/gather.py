@@ -15,6 +15,7 @@ from ..data.ids import Id
 from ..data.popularity import GROUPS, Groups, popularity_groups
 from ..errors import NotSupportedError
 from ..evaluation.result import Result
+from ..evaluation.shift import ItemShift
 from ..models import Recommender, model_class
 from .charts import whole_percent
 from .contents import Candidate, Chunk, Column, Contents, Example, Figure, ModelRow, Part, Recommended
@@ -50,7 +51,8 @@ _DATES = range(631_152_000, 4_102_444_800)  # 1990 to 2100 in seconds: times out
 @dataclass(frozen=True)
 class Outcome:
     """What a run found out. `parts` names the parts of the split, "Train" and "Test" among them; `models` are fitted on Train,
-    `result` is theirs on Test, `validation` is what `best` was chosen on, with a verdict on each. `left_out` says why
+    `result` is theirs on Test, `validation` is what `best` was chosen on, with a verdict on each,
+    and `shift` whether its events and those of Test are about the same items. `left_out` says why
     for each model that is not there. `how` is the split; `seconds` those of each step; `repeat` the command that runs it again."""
 
     data: Dataset
@@ -62,6 +64,7 @@ class Outcome:
     verdicts: Mapping[str, str]
     validation: Result
     result: Result
+    shift: ItemShift
     left_out: Mapping[str, str]
     arguments: Mapping[str, Any]
     versions: Mapping[str, str]
@@ -112,7 +115,11 @@ def gather(outcome: Outcome) -> Contents:
         seconds=list(outcome.seconds.items()),
         repeat=outcome.repeat,
         left_out=[(_label(name), f"{why[0].upper()}{why[1:]}.") for name, why in outcome.left_out.items()],
-        notes=[f"{WEIGHT_TEXT[arguments['weights']]} {FINAL.format(best=type(best).__name__, k=ks[-1])}", *result.notes],
+        notes=[
+            f"{WEIGHT_TEXT[arguments['weights']]} {FINAL.format(best=type(best).__name__, k=ks[-1])}",
+            f"{outcome.shift}.",
+            *result.notes,
+        ],
     )
 
 
