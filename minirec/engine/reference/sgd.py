@@ -32,20 +32,34 @@ class _Draws:
     """The draws of samples start..stop of a batch: items from a distribution, without those that the user has."""
 
     def __init__(
-        self, start: int, stop: int, key: np.uint64, users: Index, indptr: Pointer, indices: Index, cumulative: NDArray[np.float64]
-    ) -> None:
+        self, start: int, stop: int, key: np.uint64, users: Index, indptr: Pointer, indices: Index, filter_: NDArray[np.uint8],
+        cumulative: NDArray[np.float64],
+    ) -> None:  # fmt: skip
         self.bits = mix(key ^ np.arange(start, stop, dtype=np.uint64))
-        self.users, self.cumulative = users[start:stop].astype(np.int64), cumulative
-        self.pairs = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr)) * len(cumulative) + indices
+        self.users, self.indptr, self.indices, self.filter, self.cumulative = users[start:stop], indptr, indices, filter_, cumulative
 
     def next(self, samples: NDArray[np.int64]) -> tuple[Index, NDArray[np.bool_]]:
         """One draw for each of the samples (numbered from start), and whether the user has it: then it is no negative."""
         self.bits[samples] = mix(self.bits[samples])
         x = (self.bits[samples] >> np.uint64(11)) * 2.0**-53
         drawn = np.searchsorted(self.cumulative, x, side="right").astype(np.int32)
-        pair = self.users[samples] * len(self.cumulative) + drawn
-        at = np.searchsorted(self.pairs, pair)
-        return drawn, (at < len(self.pairs)) & (self.pairs[np.minimum(at, len(self.pairs) - 1)] == pair)
+        return drawn, self._have(self.users[samples], drawn)
+
+    def _have(self, users: Index, items: Index) -> NDArray[np.bool_]:
+        """Whether each user has the item: by the filter (see `sgd.Held`), then by bisection of the rows of those that may."""
+        first, last = self.indptr[users], self.indptr[users + 1]
+        hashed = (items.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
+        bit = 8 * first + ((hashed * (8 * (last - first)).astype(np.uint64)) >> np.uint64(32)).astype(np.int64)
+        have = last > first
+        have[have] = (self.filter[bit[have] >> 3] >> (bit[have] & 7)) & 1
+        maybe = np.flatnonzero(have)
+        low, high, wanted = first[maybe], last[maybe] - 1, items[maybe]
+        while (low < high).any():  # the first entry that is not below the item; one stays where all are
+            middle = (low + high) >> 1
+            below = self.indices[middle] < wanted
+            low, high = np.where(below, np.minimum(middle + 1, high), low), np.where(below, high, middle)
+        have[maybe] = self.indices[low] == wanted
+        return have
 
     def negatives(self, draws: int, otherwise: Index) -> Index:
         """One negative a sample: the first draw that the user does not have; after `draws` of them `otherwise`."""
@@ -65,7 +79,7 @@ def draw_negatives(
     filter_: NDArray[np.uint8], cumulative: NDArray[np.float64], guide: Index, out: Index,
 ) -> None:  # fmt: skip
     """out[start:stop], (B,): a negative for each sample as `bpr_entries` draws it; the positive itself where none was found."""
-    draw = _Draws(start, stop, key, users, indptr, indices, cumulative)
+    draw = _Draws(start, stop, key, users, indptr, indices, filter_, cumulative)
     out[start:stop] = draw.negatives(draws, positives[start:stop])
 
 
@@ -81,7 +95,7 @@ def bpr_entries(
     distribution function of the negatives; guide (n,) : the first item with cumulative > k / n. p (users, d), q (items, d), bias (items,).
     """
     i = positives[start:stop]
-    j = _Draws(start, stop, key, users, indptr, indices, cumulative).negatives(draws, i)
+    j = _Draws(start, stop, key, users, indptr, indices, filter_, cumulative).negatives(draws, i)
     vectors = p[users[start:stop]]
     pull = pairwise_logistic(np.einsum("sf,sf->s", vectors, q[i] - q[j]) + bias[i] - bias[j])[1]
     pull[j == i] = 0
@@ -99,7 +113,7 @@ def warp_entries(
     After N trials the rank of the positive is estimated as floor((n - 1) / N), and the pull is ranks[that]. Where `trials` negatives
     all keep the margin (or `draws` draws give no such negative), the sample counts nothing. ranks (n,).
     """
-    draw = _Draws(start, stop, key, users, indptr, indices, cumulative)
+    draw = _Draws(start, stop, key, users, indptr, indices, filter_, cumulative)
     i, vectors = positives[start:stop], p[users[start:stop]]
     own = np.einsum("sf,sf->s", vectors, q[i]) + bias[i]
     columns[start:stop, 0], columns[start:stop, 1] = i, i
@@ -124,7 +138,7 @@ def logistic_entries(
     q: Floats, bias: Floats, columns: Index, pulls: Floats,
 ) -> None:  # fmt: skip
     """As `bpr_entries`, with the logistic loss of each score by itself: the positive with its confidence (B,), then width - 1 negatives."""
-    draw = _Draws(start, stop, key, users, indptr, indices, cumulative)
+    draw = _Draws(start, stop, key, users, indptr, indices, filter_, cumulative)
     u, i = users[start:stop], positives[start:stop]
     for e in range(columns.shape[1]):
         j = i if e == 0 else draw.negatives(draws, i)
@@ -171,12 +185,15 @@ def descend_rows(
     its own sum of squares.
     before : receives the vectors as they were, by r; with no rows: not wanted. O(entries d).
     """
+    from scipy.sparse import csr_array
+
     if start == stop:
         return
     entries, first = order[indptr[start] : indptr[stop]], indptr[start:stop] - indptr[start]
     moved, pull, tiny = rows[start:stop], pulls[entries], np.float32(1e-12)
     decay = regularization * np.add.reduceat(pull != 0, first, dtype=np.float32)
-    gradient = np.add.reduceat(pull[:, None] * other[columns[entries]], first, axis=0) - decay[:, None] * vectors[moved]
+    offsets = np.append(first, len(entries))
+    gradient = csr_array((pull, columns[entries], offsets), shape=(stop - start, len(other))) @ other - decay[:, None] * vectors[moved]
     # one by one, as opposite pulls then cancel to zero: AdaGrad would blow up a rest
     total = np.bincount(np.repeat(np.arange(stop - start), np.diff(indptr[start : stop + 1])), weights=pull)
     bias_gradient = total.astype(pulls.dtype) - decay * bias[moved]
