@@ -94,6 +94,9 @@ def rank(scorer: Scorer, k: int, *, backend: str, filters: Filters | None = None
     if len(parts) > 1:
         counts, items, values, scored = zip(*parts, strict=True)
         best = _Best(np.concatenate(counts), np.concatenate(items), np.concatenate(values), sum(scored))
+    if profiles == 1:  # the path of a live request
+        count = int(best.counts[0])
+        return Ranked(np.array([0, count], np.int64), best.items[0, :count], best.values[0, :count], best.scored)
     indptr = np.zeros(profiles + 1, np.int64)
     np.cumsum(best.counts, out=indptr[1:])
     filled = np.arange(k) < best.counts[:, None]
