@@ -85,7 +85,7 @@ def run_blocks(function: Callable[[int, int], T], n: int, size: int, threads: in
     one thread it takes all. No block is begun after one has failed; nothing is at work any more when this returns or raises.
     """
     blocks = [(start, min(start + size, n)) for start in range(0, n, size)]
-    helpers = min(thread_count() if threads is None else threads, len(blocks)) - 1
+    helpers = min(thread_count() if threads is None and len(blocks) > 1 else threads or 1, len(blocks)) - 1
     if helpers <= 0:
         return [function(start, stop) for start, stop in blocks]
     done: dict[int, T] = {}

@@ -302,9 +302,9 @@ class Recommender(ABC):
         users = id_column(users, "users")
         rows = self.users_.rows(users)
         labels: list[Id] = users.tolist() if isinstance(users, np.ndarray) else [checked_id(user, "user id") for user in users]
-        missing = np.flatnonzero(rows < 0).tolist()
-        if not missing:
+        if rows.min(initial=0) >= 0:
             return labels, self._profiles_of(rows), []
+        missing = np.flatnonzero(rows < 0).tolist()
         if fallback is not None:
             self._check_fallback(fallback)
             return labels, self._profiles_of(rows[rows >= 0]), missing
