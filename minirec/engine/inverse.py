@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from .backend import run_blocks
 
-BLOCK = 256
+BLOCK = 512  # indices swept at a time, and rows of a task: each pass over A does this many products for a number read
+SPAN = 4 * BLOCK  # columns of one product
 
 
 def negative_inverse(a: NDArray[Any]) -> None:
@@ -18,7 +19,7 @@ def negative_inverse(a: NDArray[Any]) -> None:
     The sweep operator (Goodnight 1979, "A tutorial on the SWEEP operator") on blocks of indices K, one after the other:
     A_KK <- -A_KK^-1, A_IK <- A_IK A_KK^-1, A_IJ <- A_IJ - A_IK A_KK^-1 A_KJ. Once all are swept A is -A^-1. Each step is
     matrix products on tiles that do not depend on each other, so that the bits do not depend on the number of threads.
-    n^3 operations, as many as by Cholesky factors; memory beyond A: O(n) x BLOCK. A singular block raises numpy.linalg.LinAlgError.
+    n^3 operations, as many as by Cholesky factors; memory beyond A: 2 n BLOCK numbers, and a tile a thread. A singular block raises numpy.linalg.LinAlgError.
     """
     n = len(a)
     panel, scaled = np.empty((n, BLOCK), a.dtype), np.empty((n, BLOCK), a.dtype)
@@ -41,9 +42,11 @@ def _sweep(a: NDArray[Any], first: int, last: int, panel: NDArray[Any], scaled: 
             scaled[start:stop] = panel[start:stop] @ inverse
 
     def subtract(start: int, stop: int) -> None:
-        for left in range(0, stop, BLOCK):
-            right = min(left + BLOCK, stop)
-            if first not in (start, left):
+        if start == first:
+            return
+        for low, high in ((0, min(first, stop)), (last, stop)):
+            for left in range(low, high, SPAN):
+                right = min(left + SPAN, high)
                 a[start:stop, left:right] -= scaled[start:stop] @ panel[left:right].T
 
     run_blocks(scale, len(a), BLOCK)

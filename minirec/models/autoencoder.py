@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from ..data.dataset import Dataset
 from ..data.ids import Id, Ids
 from ..engine.backend import kernel, one_blas_thread, run_blocks
-from ..engine.inverse import BLOCK, negative_inverse
+from ..engine.inverse import BLOCK, SPAN, negative_inverse
 from ..engine.scorers import Scores
 from ..engine.sparse import CSR
 from ..errors import MemoryBudgetError, ModelFitError
-from ..options import memory_budget
+from ..options import memory_budget, thread_count
 from .base import Monitor
 from .incremental import merged, without
 from .linear import LinearModel
 
 Vector = NDArray[np.float64]
 _RESIDUAL = 1e-4  # what is left over of the equations, relative to the right sides, may be no larger
-_ROWS = 16  # rows of terms that one call of a kernel sums
+_TERMS = 256  # terms of the Gram matrix that are exchanged at a time
+_ROWS = 16  # rows of a matrix that one task works on
 
 
 class LinearAutoencoder(LinearModel):
@@ -93,7 +94,7 @@ class LinearAutoencoder(LinearModel):
         except np.linalg.LinAlgError:
             gram[:] = np.nan
         probes = _probes(len(gram))
-        solved = np.concatenate(run_blocks(lambda start, stop: gram[start:stop] @ -probes, len(gram), BLOCK))
+        solved = np.concatenate(run_blocks(lambda start, stop: gram[start:stop] @ -probes, len(gram), _ROWS))
         if not self._residual(x, penalty, solved) <= _RESIDUAL:
             raise ModelFitError(f"{self!r}: the equations are too close to singular on this data: raise regularization")
         return gram
@@ -170,8 +171,8 @@ class LinearAutoencoder(LinearModel):
         try:
             with one_blas_thread():
                 scale, multiplier = self._item_scale(old_popularity), self._multiplier(self.inverse_diagonal_, old_penalty)
-                for start in range(0, len(lengths), BLOCK):
-                    part = np.arange(start, min(start + BLOCK, len(lengths)))
+                for start in range(0, len(lengths), _TERMS):
+                    part = np.arange(start, min(start + _TERMS, len(lengths)))
                     step, self.inverse_diagonal_ = self._step(terms.rows(part), strength[part], scale, multiplier)
                     new_scale, new_multiplier = self._item_scale(popularity), self._multiplier(self.inverse_diagonal_, penalty)
                     self._apply(step, (scale, multiplier), (new_scale, new_multiplier))
@@ -216,7 +217,7 @@ class LinearAutoencoder(LinearModel):
     def _check_exchange(self, penalty: Vector, scale: Vector, multiplier: Vector) -> None:
         probes, n = _probes(len(self.weights_)), len(self.weights_)
         scaled = probes * (scale / multiplier)[:, None]
-        solved = np.concatenate(run_blocks(lambda start, stop: self.weights_[start:stop] @ scaled, n, BLOCK))
+        solved = np.concatenate(run_blocks(lambda start, stop: self.weights_[start:stop] @ scaled, n, _ROWS))
         solved = self.inverse_diagonal_[:, None] * probes - solved / scale[:, None]
         if not self._residual(self.seen_.with_data(np.ones(self.seen_.nnz, np.float32)), penalty, solved) <= _RESIDUAL:
             raise ModelFitError(f"{self!r}: rounding has taken too many digits of the weights to change them further: fit again")
@@ -252,6 +253,7 @@ def _probes(n: int) -> NDArray[np.float64]:
 
 
 def _memory(dataset: Dataset, dtype: Any) -> int:
-    """The inverse in place, two panels, float64 copies for the check, and, from float64, the float32 result."""
+    """The inverse in place and, from float64, its float32 copy; two panels; what each thread works on, the check in float64."""
     n, size = dataset.n_items, int(np.dtype(dtype).itemsize)
-    return n * n * (size if size == 4 else size + 4) + n * BLOCK * (2 * size + 8) + 64 * len(dataset)
+    a_thread = size * min(n, BLOCK) * min(n, SPAN) + 16 * _ROWS * n
+    return n * n * (size if size == 4 else size + 4) + 2 * size * n * min(n, BLOCK) + thread_count() * a_thread + 64 * len(dataset)

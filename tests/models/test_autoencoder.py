@@ -135,7 +135,7 @@ def test_a_user_who_leaves_and_comes_back(model):
 @each
 def test_many_terms_are_taken_in_pieces(monkeypatch, model):
     data = shop(n_users=60)
-    monkeypatch.setattr(autoencoder, "BLOCK", 8)
+    monkeypatch.setattr(autoencoder, "_TERMS", 8)
     fitted = model.clone().fit(data).forget(list(data.users)[:40])
     same(fitted, model.clone().fit(data.select(np.flatnonzero(data.user >= 40))))
 

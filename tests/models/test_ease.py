@@ -35,8 +35,10 @@ def test_closed_form_and_optimality(seed, regularization):
 
 @pytest.mark.parametrize("n", [1, 2, 8, 9, 31])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_inverse_by_blocks(monkeypatch, n, dtype):
-    monkeypatch.setattr(inverse, "BLOCK", 8)
+@pytest.mark.parametrize(("block", "span"), [(8, 32), (8, 8), (3, 5), (1, 1), (64, 64)])
+def test_inverse_by_blocks(monkeypatch, n, dtype, block, span):
+    monkeypatch.setattr(inverse, "BLOCK", block)
+    monkeypatch.setattr(inverse, "SPAN", span)
     rng = np.random.default_rng(n)
     half = rng.standard_normal((n, n + 3))
     a = half @ half.T + n * np.eye(n)
