@@ -1,4 +1,4 @@
-"""`python -m benchmarks speed | scaling | latency | coldstart | published | report`."""
+"""`python -m benchmarks speed | scaling | latency | coldstart | published | frontier | report`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import coldstart, latency, published, report, runner, scaling
+from . import coldstart, frontier, latency, published, report, runner, scaling
 from .load import machine
 from .peers import PEERS, install
 from .runner import Folders, Results, Row
@@ -81,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
         ("latency", "one user at a time, and eight threads at once"),
         ("coldstart", "import, first call, new environment"),
         ("published", "published numbers, run again with the settings of their sources"),
+        ("frontier", "accuracy against the tail, for each family of models; settings chosen on validation"),
         ("report", "write RESULTS.md and its pictures from the results"),
     ):
         one = commands.add_parser(name, help=text)
@@ -95,6 +96,9 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("--peer", nargs="+", help="only these peers")
         if name == "published":
             one.add_argument("--method", nargs="+", help="only these")
+        if name == "frontier":
+            one.add_argument("--data", nargs="+", choices=list(frontier.SHOPS), help="only these data sets")
+            one.add_argument("--family", nargs="+", choices=list(frontier.FAMILIES), help="only these families of models")
         if name == "speed":
             one.add_argument("--data", nargs="+", help="only these data sets")
             one.add_argument("--limit", type=float, default=900.0, help="seconds that one run may take")
@@ -128,6 +132,8 @@ def main(arguments: list[str] | None = None) -> int:
         rows = latency.run(folders, chosen.task, chosen.rounds, chosen.again)
     elif chosen.command == "published":
         rows = published.run(folders, chosen.method, chosen.again)
+    elif chosen.command == "frontier":
+        rows = frontier.run(folders, chosen.data, chosen.family, chosen.again)
     else:
         rows = coldstart.run(folders, chosen.rounds, chosen.again)
     failed = 0

@@ -79,6 +79,32 @@ def curves(rows: list[Row], metric: str, path: Path) -> None:
         _save(figure, path)
 
 
+def frontier(rows: list[Row], reference: str, title: str, path: Path) -> None:
+    """NDCG@20 on test against that on the tail: each setting a dot, the best ones of a family joined, the chosen ones ringed."""
+    import matplotlib as mpl
+
+    choice = next(row for row in rows if row["kind"] == "choice")
+    with mpl.rc_context(STYLE):
+        figure, (axes,) = _axes(1)
+        figure.set_size_inches(6.5, 4.2)
+        for at, (family, found) in enumerate(choice["test"].items()):
+            points = sorted(
+                (row["test"]["tail.ndcg@20"], row["test"]["ndcg@20"]) for row in rows if row.get("family") == family and "test" in row
+            )
+            best = [point for point in points if not any(other[0] >= point[0] and other[1] > point[1] for other in points)]
+            colour = "black" if family == reference else f"C{at}"
+            axes.plot(*zip(*points, strict=True), marker="o", markersize=2, linestyle="none", color=colour, alpha=0.5)
+            axes.plot(*zip(*best, strict=True), linewidth=1, color=colour, label=family)
+            axes.plot(
+                found["tail.ndcg@20"], found["ndcg@20"], marker="o", markersize=7, color=colour, markerfacecolor="none", linestyle="none"
+            )
+        axes.set_title(title)
+        axes.set_xlabel("NDCG@20 on the tail")
+        axes.set_ylabel("NDCG@20")
+        axes.legend(frameon=False, fontsize=7)
+        _save(figure, path)
+
+
 def scaling(groups: Mapping[tuple[str, str, int], list[Row]], path: Path) -> None:
     """Seconds against size in logarithms, a panel for each of events, users, items and factors."""
     import matplotlib as mpl

@@ -23,8 +23,9 @@ _WIDTH = 16  # profiles at a time
 class PersonalizedPageRank(Recommender):
     """A walk that starts at the user, and at each step goes on with probability d or else starts again: how often it is where.
 
-    score(u, j) = pi_j with pi = (1 - d) e_u + d Pᵀ pi, P the transition probabilities w_ui / sum_i w_ui and w_ui / sum_u w_ui between
-    users and items. Page et al. 1999, "The PageRank citation ranking", section 6; Haveliwala 2002, "Topic-sensitive PageRank".
+    score(u, j) = pi_j / n_j^t with pi = (1 - d) e_u + d Pᵀ pi, P the transition probabilities w_ui / sum_i w_ui
+    and w_ui / sum_u w_ui between users and items. Page et al. 1999, "The PageRank citation ranking", section 6;
+    Haveliwala 2002, "Topic-sensitive PageRank".
 
     pi = (1 - d) sum_t d^t (Pᵀ)^t e_u is summed until what is left, d^(t+1), is at most `tol`. The first step is to an item of the
     history, and a score is the sum of the shares of the walks that begin by each. A new user is a node of its own for the time of
@@ -34,26 +35,30 @@ class PersonalizedPageRank(Recommender):
     ----------
     damping : d, above 0 and below 1. The larger, the longer the walks, and the more the score is popularity.
     tol : probability that is left out, above 0 and below 1.
+    tail_exponent : t, at least 0, of the popularity n_j of the item: the knob of the tail. 0 is the source; at 1 the share of the visits
+        is that of the item's events (the ratio to what a walk without a start would give).
     use_weights : whether the summed weights of events are the weights of edges (all above 0); else each edge is 1.
 
     Nothing is learned. A user costs O(events x log(tol) / log(d)), memory 256 bytes a user and item for each thread.
     """
 
     name = "pagerank"
-    search_space: ClassVar[dict[str, Any]] = {"damping": (0.1, 0.95, "linear")}
+    search_space: ClassVar[dict[str, Any]] = {"damping": (0.1, 0.95, "linear"), "tail_exponent": (0.0, 1.0, "linear")}
     _state: ClassVar[tuple[str, ...]] = ("by_item_",)
     _needs_users: ClassVar[bool] = True
 
     by_item_: CSR  # (items, users), the weights of the edges
 
-    def __init__(self, *, damping: float = 0.5, tol: float = 1e-6, use_weights: bool = False) -> None:
+    def __init__(self, *, damping: float = 0.5, tol: float = 1e-6, tail_exponent: float = 0.0, use_weights: bool = False) -> None:
         self.damping = damping
         self.tol = tol
+        self.tail_exponent = tail_exponent
         self.use_weights = use_weights
 
     def _check(self) -> None:
         for name in ("damping", "tol"):
             number(name, getattr(self, name), above=0, high=np.nextafter(1.0, 0.0))
+        number("tail_exponent", self.tail_exponent, low=0)
         choice("use_weights", self.use_weights, (False, True))
 
     def estimate_memory(self, dataset: Dataset) -> int:
@@ -102,6 +107,7 @@ class _RankScorer:
     def __init__(self, model: PersonalizedPageRank, profiles: Profiles) -> None:
         self.model, self.history, self.new = model, model._edges(profiles.history), profiles.rows is None
         by_user, by_item = model._edges(model.seen_), model.by_item_
+        self.scale = np.maximum(by_item.counts(), 1) ** -float(model.tail_exponent)
         self.from_items = by_user
         self.from_users = by_item
         self.user_sums = np.maximum(np.bincount(by_user.row_ids(), by_user.data, by_user.shape[0]), 1e-300)
@@ -126,7 +132,7 @@ class _RankScorer:
         return out
 
     def series(self, items: Floats, profiles: NDArray[np.int64]) -> Floats:
-        """Probabilities of the items (items, columns), from those after the first step; each column is of one of the profiles."""
+        """Scores of the items (items, columns), from their probabilities after the first step; each column is of one of the profiles."""
         d, backend = self.model.damping, self.model.backend_
         rounds = max(1, ceil((log(self.model.tol) / log(d) - 1) / 2))
         item_sums: Floats = self.item_sums[:, None]
@@ -142,7 +148,7 @@ class _RankScorer:
             if self.new:
                 items += d * d * chances * (edges * shares).sum(axis=0)
             total += items
-        return total
+        return total * self.scale[:, None]
 
     def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
         return pairs_by_block(self, profiles, items)

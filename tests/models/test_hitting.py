@@ -161,6 +161,14 @@ def test_pagerank_is_the_solution_of_its_equations(seed, damping, weighted, back
         assert np.allclose(found[user], naive_walks.pagerank(p, user, damping)[len(x) :], atol=1e-6)
 
 
+def test_pagerank_divided_by_popularity():
+    data = shop(n_users=120, n_items=40)
+    plain, divided = PersonalizedPageRank().fit(data), PersonalizedPageRank(tail_exponent=0.5).fit(data)
+    users, items = [data.users[4]] * data.n_items, list(data.items)
+    assert np.allclose(divided.score(users, items), plain.score(users, items) / np.sqrt(data.item_counts), rtol=1e-6)
+    assert data.item_counts[divided.recommend(k=5).rows].mean() < data.item_counts[plain.recommend(k=5).rows].mean()
+
+
 @pytest.mark.parametrize("tol", [0.3, 1e-2, 1e-5])
 def test_pagerank_leaves_out_at_most_tol(tol):
     x = (naive_linear.random_counts(np.random.default_rng(1)) > 0).astype(float)
@@ -252,6 +260,7 @@ def test_weights_must_be_shares(cls):
         (AbsorbingCost, {"step_cost": -1.0}),
         (PersonalizedPageRank, {"damping": 1.0}),
         (PersonalizedPageRank, {"tol": 0.0}),
+        (PersonalizedPageRank, {"tail_exponent": -0.1}),
     ],
     ids=str,
 )

@@ -1,0 +1,266 @@
+"""The frontier of the tail: accuracy (NDCG@20) against NDCG@20 on the tail, for each family of models and each setting of a small grid.
+
+`python -m benchmarks frontier --data-folder DIR` runs what is not there yet, each setting in a process of its own, and writes
+results/frontier.json after each; `python -m benchmarks report` makes FRONTIER.md and one picture for each data set of it.
+
+Choosing is a matter of validation alone. Each setting is fitted twice: on train without the validation events, and measured on those; on
+all of train, and measured on test, which makes the picture. EASE is tuned for NDCG@20 on validation. From every other family the setting is
+taken that has the highest NDCG@20 on the tail of those that lose none of EASE's NDCG@20 on validation; where all of them lose, the one with
+the highest NDCG@20. The settings taken are compared with EASE on test, paired over users, with Holm's correction over all families.
+
+Validation is split off train in the way that test was split off the events: by time where test is the latest events, from each user's last
+event on where test is that, at random where test is. Whether the two are about the same items is tested and told (`mr.item_shift`).
+The tail is all items but the 20 % most popular ones of train. Pairs that train has already are no test items: new products only.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .runner import Folders, Results, Row
+
+if TYPE_CHECKING:
+    import minirec as mr
+
+KEY = ("kind", "data", "family", "settings")
+METRICS = ("ndcg@20", "tail.ndcg@20", "recall@20", "coverage@20")
+REFERENCE = "EASE"
+HELD_OUT = 0.2
+SEED = 0
+
+
+class Family(NamedTuple):
+    """A model and the settings of it that are tried; the more, the wider its frontier.
+
+    grid : {parameter: values}, all combinations. large : the same where the catalogue has tens of thousands of items.
+    """
+
+    model: str
+    fixed: Mapping[str, Any]
+    grid: Mapping[str, tuple[Any, ...]]
+    large: Mapping[str, tuple[Any, ...]] | None = None
+
+    def settings(self, *, large: bool) -> list[dict[str, Any]]:
+        """All combinations."""
+        grid = self.large if large and self.large is not None else self.grid
+        return [{**self.fixed, **dict(zip(grid, values, strict=True))} for values in product(*grid.values())]
+
+
+_EXPONENTS = {"user_exponent": (0.35, 0.5), "tail_exponent": (0.0, 0.1, 0.2, 0.3)}
+
+FAMILIES = {
+    "EASE": Family("EASE", {}, {"regularization": (50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0)}, {"regularization": (100.0, 500.0)}),
+    "DAN": Family(
+        "DAN",
+        {},
+        {"regularization": (20.0, 100.0), "dropout": (0.3, 0.6), "beta": (0.0, 0.2), "alpha": (0.1, 0.2, 0.3, 0.4)},
+        {"regularization": (20.0,), "dropout": (0.5,), "beta": (0.2,), "alpha": (0.1, 0.2, 0.3)},
+    ),
+    "RP3beta": Family(
+        "RP3beta",
+        {"neighbors": 500, "normalize": True, "neighbors_of": "both"},
+        {"alpha": (0.6, 1.0, 1.4), "beta": (0.0, 0.2, 0.4, 0.6, 0.8)},
+    ),
+    "ItemKNN": Family("ItemKNN", {}, {"similarity": ("cosine", "tfidf"), "shrinkage": (0.0, 20.0), "neighbors": (20, 100, 400)}),
+    "ALS": Family(
+        "ALS", {"seed": SEED}, {"factors": (64, 192), "regularization": (0.003, 0.01, 0.03), "alpha0": (0.03, 0.1, 0.3)},
+        {"factors": (128,), "regularization": (0.003, 0.03), "alpha0": (0.03, 0.1, 0.3)},
+    ),
+    "GFCF": Family("GFCF", {"factors": 256}, {"alpha": (0.0, 0.3), **_EXPONENTS}),
+    "ChebyCF": Family("ChebyCF", {}, {"beta": (0.0, 0.4), **_EXPONENTS}),
+    "PageRank": Family("PersonalizedPageRank", {"tol": 1e-4}, {"damping": (0.4, 0.7), "tail_exponent": (0.0, 0.3, 0.6, 0.8)}),
+    "AbsorbingCost": Family("AbsorbingCost", {}, {"steps": (3, 7, 15), "step_cost": (0.3, 1.0)}, {"steps": (7,), "step_cost": (1.0,)}),
+}  # fmt: skip
+
+
+def movielens(folder: Path, *, liked: bool) -> mr.Dataset:
+    """MovieLens-1M in the order of the SASRec papers (as times), or its ratings of at least 4."""
+    import minirec as mr
+
+    with np.load(folder / "ml-1m" / "interactions.npz") as arrays:
+        keep = arrays["rating"] >= 4 if liked else arrays["order_sasrec"] >= 0
+        times = None if liked else arrays["order_sasrec"][keep]
+        return mr.Dataset.from_arrays(arrays["user"][keep], arrays["item"][keep], times=times, name="ml-1m")
+
+
+def _movielens_last(folder: Path) -> tuple[mr.Dataset, str]:
+    return movielens(folder, liked=False), "leave-last"
+
+
+def _movielens_random(folder: Path) -> tuple[mr.Dataset, str]:
+    return movielens(folder, liked=True), "random"
+
+
+def _online_retail(folder: Path) -> tuple[mr.Dataset, str]:
+    import minirec as mr
+
+    path = folder / "online-retail" / "purchases.parquet"
+    return mr.read(path, user="customer_id", item="item", time="invoice_date"), "time"
+
+
+def _complete_journey(folder: Path) -> tuple[mr.Dataset, str]:
+    import minirec as mr
+
+    return mr.clean(mr.load("completejourney"), duplicates="keep", min_item_users=5)[0], "time"
+
+
+class Shop(NamedTuple):
+    """A data set: how it is called in the report, where it comes from, and whether only the small grids are run on it."""
+
+    title: str
+    read: Callable[[Path], tuple[mr.Dataset, str]]
+    large: bool = False
+
+
+SHOPS = {
+    "ml-1m-last": Shop("MovieLens-1M, the last film of each user", _movielens_last),
+    "ml-1m-liked": Shop("MovieLens-1M, ratings of at least 4, a random fifth of each user", _movielens_random),
+    "online-retail": Shop("Online Retail, the last fifth of the purchases", _online_retail),
+    "completejourney": Shop(
+        "Complete Journey, products of at least 5 households, the last fifth of the purchases", _complete_journey, True
+    ),
+}
+
+
+class Parts(NamedTuple):
+    """The events of a data set, each pair once."""
+
+    inner: mr.Dataset
+    validation: mr.Dataset
+    train: mr.Dataset
+    test: mr.Dataset
+
+
+def parts(name: str, folder: Path) -> Parts:
+    """Train and test, and of train what the choice is made with."""
+    import minirec as mr
+
+    data, how = SHOPS[name].read(folder)
+    train, test = mr.split(data.with_columns(weight=None), how, test=HELD_OUT, seed=SEED)
+    inner, validation = mr.split(train, how, test=HELD_OUT, seed=SEED)
+    return Parts(*(mr.clean(part, duplicates="last")[0] for part in (inner, validation, train, test)))
+
+
+def _point(name: str, family: str, settings: dict[str, Any], folder: Path) -> Row:
+    """A setting on validation and on test."""
+    from minirec.errors import MemoryBudgetError, ModelFitError
+
+    found = parts(name, folder)
+    row: Row = {"kind": "point", "data": name, "family": family, "settings": settings}
+    try:
+        for side, train, test in (("validation", found.inner, found.validation), ("test", found.train, found.test)):
+            start = perf_counter()
+            figures = _result(family, settings, train, test).to_dict()[family]
+            row[side] = {metric: round(figures[metric], 5) for metric in METRICS}
+            row[f"{side}_seconds"] = round(perf_counter() - start, 2)
+    except (MemoryBudgetError, ModelFitError) as failure:
+        return row | {"error": str(failure)}
+    return row | {"peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+
+
+def _result(family: str, settings: dict[str, Any], train: mr.Dataset, test: mr.Dataset) -> mr.Result:
+    import minirec as mr
+
+    model = getattr(mr, FAMILIES[family].model)(**settings).fit(train)
+    return mr.evaluate({family: model}, train, test, k=20, metrics=[metric.removesuffix("@20") for metric in METRICS], seed=SEED)
+
+
+def choose(points: list[Row]) -> dict[str, Row]:
+    """The point of each family that validation chooses; see the head of this file. Empty without a point of EASE."""
+    by_family: dict[str, list[Row]] = {}
+    for row in points:
+        if "error" not in row:
+            by_family.setdefault(row["family"], []).append(row)
+    if REFERENCE not in by_family:
+        return {}
+    bar = max(row["validation"]["ndcg@20"] for row in by_family[REFERENCE])
+    chosen = {}
+    for family, rows in by_family.items():
+        good = [row for row in rows if row["validation"]["ndcg@20"] >= bar] if family != REFERENCE else []
+        metric = "tail.ndcg@20" if good else "ndcg@20"
+        chosen[family] = max(good or rows, key=lambda row: row["validation"][metric])
+    return chosen
+
+
+def _choice(name: str, chosen: dict[str, dict[str, Any]], folder: Path) -> Row:
+    """The chosen settings on test once more, one after the other, and each against EASE."""
+    from dataclasses import asdict, replace
+
+    import minirec as mr
+
+    found = parts(name, folder)
+    shift = mr.item_shift(found.validation, found.test, seed=SEED)
+    results = [_result(family, settings, found.train, found.test) for family, settings in chosen.items()]
+    together = replace(results[0], measured={family: values for result in results for family, values in result.measured.items()})
+    differences = []
+    for gap in together.compare(REFERENCE, metric=METRICS[:2]) if len(chosen) > 1 else ():  # EASE less the other: turned round here
+        turned = replace(gap, difference=-gap.difference, low=-gap.high, high=-gap.low, effect=-gap.effect)
+        differences.append({key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in asdict(turned).items()})
+    return {
+        "kind": "choice",
+        "data": name,
+        "chosen": chosen,
+        "test": {family: {metric: round(figures[metric], 5) for metric in METRICS} for family, figures in together.to_dict().items()},
+        "users": len(together.users),
+        "differences": [{"family": row.pop("b"), **row} for row in differences if row.pop("a")],
+        "shift": str(shift),
+    }
+
+
+def _apart(function: Callable[..., Row], *arguments: Any) -> Row:
+    """Run in a process of its own, so that the peak memory is this row's."""
+    with multiprocessing.get_context("spawn").Pool(1) as process:
+        return process.apply(function, arguments)
+
+
+def run(folders: Folders, shops: list[str] | None, families: list[str] | None, again: bool) -> Iterator[Row]:
+    """The points that are asked for and not there yet, each as it is done; then, for each data set, what all its points choose."""
+    results = Results(folders.results / "frontier.json", KEY)
+    for name, shop in SHOPS.items():
+        if shops and name not in shops:
+            continue
+        if folders.data is None:
+            yield {"task": name, "error": "name the folder with ml-1m and online-retail: --data-folder or MINIREC_DATA"}
+            continue
+        for family, model in FAMILIES.items():
+            for settings in model.settings(large=shop.large) if not families or family in families else []:
+                point = {"kind": "point", "data": name, "family": family, "settings": settings}
+                if again or results.find(point) is None:
+                    results.put(row := _apart(_point, name, family, settings, folders.data))
+                    yield {"task": f"{family} {settings}", "minirec_quality": row.get("test"), **row}
+        chosen = choose([row for row in results.rows if row["kind"] == "point" and row["data"] == name])
+        wanted = {family: row["settings"] for family, row in chosen.items()}
+        old = results.find({"kind": "choice", "data": name})
+        if wanted and (again or old is None or old["chosen"] != wanted):
+            results.put(row := _apart(_choice, name, wanted, folders.data))
+            yield {"task": "choice", **row}
+
+
+def table_rows(rows: list[Row]) -> Iterator[tuple[str, str, str, list[list[Any]]]]:
+    """(data set, its title, what is said of validation and test, lines of the table of what was chosen)."""
+    for name, shop in SHOPS.items():
+        choice = next((row for row in rows if row["kind"] == "choice" and row["data"] == name), None)
+        if choice is None:
+            continue
+        gaps = {(row["family"], row["metric"]): row for row in choice["differences"]}
+        base, lines = choice["test"][REFERENCE], []
+        for family, figures in sorted(choice["test"].items(), key=lambda entry: -entry[1]["tail.ndcg@20"]):
+            settings = ", ".join(f"{key}={value}" for key, value in choice["chosen"][family].items()) or "defaults"
+            line: list[Any] = [FAMILIES[family].model if family in FAMILIES else family, settings]
+            for metric in METRICS[:2]:
+                line.append(f"{figures[metric]:.4f}")
+                gap = gaps.get((family, metric))
+                line.append(
+                    None if gap is None else f"{gap['difference']:+.4f} ({gap['low']:+.4f} to {gap['high']:+.4f}), p {gap['p_holm']:.2g}"
+                )
+            share = figures["tail.ndcg@20"] / base["tail.ndcg@20"] if base["tail.ndcg@20"] else None
+            lines.append([*line, None if share is None else f"{share:.2f}", f"{figures['coverage@20']:.2f}"])
+        yield name, shop.title, f"{choice['users']:,} users. {choice['shift']}.", lines
