@@ -18,8 +18,8 @@ def minirec_lightgcn(job: Job) -> None:
 
     train = dataset(job.train)
     model = LightGCN(
-        factors=FACTORS, layers=LAYERS, loss="bpr", batch_size=BATCH, learning_rate=RATE, regularization=DECAY, iterations=EPOCHS,
-        validation_share=0.0, seed=0,
+        factors=FACTORS, layers=LAYERS, loss="bpr", batch_size=BATCH, learning_rate=RATE, regularization=DECAY, damping=0.0,
+        iterations=EPOCHS, validation_share=0.0, seed=0,
     )  # fmt: skip
     job.start()
     model.fit(train, callback=on_lap(job))

@@ -112,6 +112,7 @@ SUBJECTS: dict[str, Subject] = {
             "margin": Other(-0.2, {"loss": "ccl"}),
             "negative_weight": Other(1.0, {"loss": "ccl"}),
             "gamma": Other(3.0, {"loss": "directau"}),
+            "damping": 1.0,
             "patience": Other(9, _STOPPING),
         },
     ),

@@ -15,7 +15,7 @@ from minirec.models.lightgcn import LOSSES, Batch
 from minirec.testing.sets import blocks, shop
 
 USERS, ITEMS, D = 5, 6, 3
-SMALL = {"factors": 4, "batch_size": 64, "negatives": 8, "iterations": 4, "validation_share": 0.0}
+SMALL = {"layers": 3, "factors": 4, "batch_size": 64, "negatives": 8, "iterations": 4, "validation_share": 0.0}
 
 
 def dense_vectors(x, users, items, layers):
