@@ -17,8 +17,8 @@ from .backend import kernel, run_blocks
 from .sparse import CSR, Floats, Index, Pointer
 
 Fill = Callable[[int, int, Index, Floats], None]
-BATCHES = 64  # an epoch, unless they would be smaller than MIN_BATCH samples or larger than MAX_BATCH
-MIN_BATCH, MAX_BATCH = 2**4, 2**15
+FEWEST, BATCHES = 16, 64  # batches of an epoch: few where BATCH samples or less are in each, to spend the time on samples
+MIN_BATCH, BATCH, MAX_BATCH = 2**4, 2**12, 2**15  # samples; the outer ones go before the number of batches
 BLOCKS = 8  # of users and of items in a batch, unless they would be smaller than MIN_BLOCK
 MIN_BLOCK = 1024  # smaller ones cost more to hand over than they save
 DRAWS = 64  # of a negative, after which a user is taken to have everything
@@ -84,7 +84,8 @@ class Negatives(NamedTuple):
 
 def epoch(n: int, rng: np.random.Generator, backend: str) -> Iterator[tuple[Index, np.uint64]]:
     """Split samples 0..n-1 at random into batches, and give each a key for its random numbers; ascending within a batch."""
-    count = max(1, round(n / np.clip(n / BATCHES, MIN_BATCH, MAX_BATCH)))
+    size = np.clip(np.clip(BATCH, n / BATCHES, n / FEWEST), MIN_BATCH, MAX_BATCH)
+    count = max(1, round(n / size))
     batch = rng.integers(0, count, n, dtype=np.uint16).astype(np.int32)
     keys = rng.integers(0, 2**64, count, dtype=np.uint64)
     filled, offsets, order = kernel("group_entries", backend)(batch, count)
