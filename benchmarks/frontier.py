@@ -57,27 +57,24 @@ class Family(NamedTuple):
 _EXPONENTS = {"user_exponent": (0.35, 0.5), "tail_exponent": (0.0, 0.1, 0.2, 0.3)}
 
 FAMILIES = {
-    "EASE": Family("EASE", {}, {"regularization": (50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0)}, {"regularization": (100.0, 500.0)}),
+    "EASE": Family("EASE", {}, {"regularization": (100.0, 250.0, 500.0, 1000.0)}, {"regularization": (100.0, 500.0)}),
     "DAN": Family(
         "DAN",
-        {},
-        {"regularization": (20.0, 100.0), "dropout": (0.3, 0.6), "beta": (0.0, 0.2), "alpha": (0.1, 0.2, 0.3, 0.4)},
-        {"regularization": (20.0,), "dropout": (0.5,), "beta": (0.2,), "alpha": (0.1, 0.2, 0.3)},
+        {"dropout": 0.3},
+        {"regularization": (20.0, 100.0, 300.0), "beta": (0.0, 0.2), "alpha": (0.2, 0.3, 0.4, 0.5, 0.6)},
+        {"regularization": (20.0,), "beta": (0.2,), "alpha": (0.1, 0.2, 0.3)},
     ),
     "RP3beta": Family(
         "RP3beta",
         {"neighbors": 500, "normalize": True, "neighbors_of": "both"},
-        {"alpha": (0.6, 1.0, 1.4), "beta": (0.0, 0.2, 0.4, 0.6, 0.8)},
+        {"alpha": (0.6, 1.0), "beta": (0.0, 0.2, 0.4, 0.6, 0.8)},
     ),
-    "ItemKNN": Family("ItemKNN", {}, {"similarity": ("cosine", "tfidf"), "shrinkage": (0.0, 20.0), "neighbors": (20, 100, 400)}),
-    "ALS": Family(
-        "ALS", {"seed": SEED}, {"factors": (64, 192), "regularization": (0.003, 0.01, 0.03), "alpha0": (0.03, 0.1, 0.3)},
-        {"factors": (128,), "regularization": (0.003, 0.03), "alpha0": (0.03, 0.1, 0.3)},
-    ),
-    "GFCF": Family("GFCF", {"factors": 256}, {"alpha": (0.0, 0.3), **_EXPONENTS}),
-    "ChebyCF": Family("ChebyCF", {}, {"beta": (0.0, 0.4), **_EXPONENTS}),
-    "PageRank": Family("PersonalizedPageRank", {"tol": 1e-4}, {"damping": (0.4, 0.7), "tail_exponent": (0.0, 0.3, 0.6, 0.8)}),
-    "AbsorbingCost": Family("AbsorbingCost", {}, {"steps": (3, 7, 15), "step_cost": (0.3, 1.0)}, {"steps": (7,), "step_cost": (1.0,)}),
+    "GFCF": Family("GFCF", {}, _EXPONENTS),
+    "ChebyCF": Family("ChebyCF", {}, _EXPONENTS),
+    "ItemKNN": Family("ItemKNN", {}, {"similarity": ("cosine", "tfidf"), "neighbors": (20, 100)}),
+    "ALS": Family("ALS", {"seed": SEED}, {"factors": (64, 128), "regularization": (0.003, 0.01), "alpha0": (0.1, 0.3)}),
+    "PageRank": Family("PersonalizedPageRank", {"tol": 1e-3}, {"damping": (0.5,), "tail_exponent": (0.0, 0.3, 0.6, 0.8)}),
+    "AbsorbingCost": Family("AbsorbingCost", {}, {"steps": (3, 7)}, {"steps": (3,)}),
 }  # fmt: skip
 
 
