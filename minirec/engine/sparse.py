@@ -36,6 +36,8 @@ class CSR(NamedTuple):
         values = np.ones(len(key), np.float64) if data is None else data.astype(np.float64)[order]
         summed = np.add.reduceat(values, first) if len(first) else values
         unique = key[first]
+        if shape[0] == 1:  # the path of a live request
+            return cls(np.array([0, len(unique)], np.int64), unique.astype(np.int32), summed.astype(np.float32), shape)
         counts = np.bincount(unique // shape[1], minlength=shape[0]) if shape[1] else np.zeros(shape[0], np.int64)
         indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
         return cls(indptr, (unique % max(shape[1], 1)).astype(np.int32), summed.astype(np.float32), shape)

@@ -47,7 +47,16 @@ def parse_histories(items: IdIndex, history: Any, weights: Any, unknown: str, ig
     if any(isinstance(part, (str, bytes, Mapping)) or not hasattr(part, "__iter__") for part in outer):
         raise ParameterError("history is a list of histories, one list of item ids for each new user: history=[[id, id], [id]]")
     lists = [list(id_column(h, "each history in history=[[id, id], [id]]")) for h in history]
-    values = [[1.0] * len(h) for h in lists] if weights is None else [w if hasattr(w, "__len__") else [w] for w in weights]
+    weight = None if weights is None else _weights(weights, lists)
+    owner = np.repeat(np.arange(len(lists)), np.array([len(h) for h in lists], np.int64))
+    rows = _rows(items, [item for h in lists for item in h], "item", unknown, ignored)
+    known = rows >= 0
+    return CSR.from_pairs(owner[known], rows[known], None if weight is None else weight[known], (len(lists), len(items)))
+
+
+def _weights(weights: Any, lists: list[list[Id]]) -> NDArray[np.float64]:
+    """The weights of all histories, one after the other."""
+    values = [w if hasattr(w, "__len__") else [w] for w in weights]
     if [len(h) for h in lists] != [len(w) for w in values]:
         raise ParameterError("weights must have the shape of history: one number for each item of each list")
     try:
@@ -56,10 +65,7 @@ def parse_histories(items: IdIndex, history: Any, weights: Any, unknown: str, ig
         raise ParameterError("the weights of a history must be numbers") from None
     if not (np.abs(weight) < np.finfo(np.float32).max).all():
         raise ParameterError("the weights of a history must be finite numbers")
-    owner = np.repeat(np.arange(len(lists)), np.array([len(h) for h in lists], np.int64))
-    rows = _rows(items, [item for h in lists for item in h], "item", unknown, ignored)
-    known = rows >= 0
-    return CSR.from_pairs(owner[known], rows[known], weight[known], (len(lists), len(items)))
+    return weight
 
 
 def parse_filter(
