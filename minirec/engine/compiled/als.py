@@ -2,6 +2,7 @@
 
 No BLAS is called: its overhead on matrices this small, its temporaries and its threads cost more than these loops, which
 work on several rows at once so that each vector loaded serves several sums. Loops run from 0, or they are not vectorised.
+Distances from the bounds are those on MovieLens-1M, 64 factors, 2 threads (benchmarks/RESULTS.md has the seconds).
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ def als_cholesky(
     start: int, stop: int, indptr: Any, indices: Any, confidence: Any, overlap: float,
     fixed: Any, gram: Any, ridge: Any, out: Any, loss: Any,
 ) -> None:  # fmt: skip
-    """Bound by arithmetic: d^2 / 2 multiply-adds an entry, 8 of them for 6 loads, and d^3 / 6 a row."""
+    """Bound by arithmetic: d^2 / 2 multiply-adds an entry, 8 of them for 6 loads, and d^3 / 6 a row.
+
+    .14 s for 7.4 Gflop: 53 Gflop/s, 30 % of what a large GEMM reaches on the two cores.
+    """
     d = fixed.shape[1]
     columns, weights, lhs, rhs, x = _workspace(d)
     for r in range(start, stop):
@@ -54,7 +58,10 @@ def als_cg(
     start: int, stop: int, indptr: Any, indices: Any, confidence: Any, overlap: float,
     fixed: Any, gram: Any, ridge: Any, steps: int, out: Any, loss: Any,
 ) -> None:  # fmt: skip
-    """Bound by the cache: each step reads the gathered vectors of a row once, 2 d multiply-adds an entry."""
+    """Bound by the cache: each step reads the gathered vectors of a row once, 2 d multiply-adds an entry.
+
+    .036 s for 1.6 Gflop on 2 GB of gathered vectors: 45 Gflop/s at 57 GB/s, about the second-level cache's bandwidth.
+    """
     d = fixed.shape[1]
     longest = 0
     for r in range(start, stop):

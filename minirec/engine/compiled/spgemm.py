@@ -16,7 +16,8 @@ def matmul_topk(
     start: int, stop: int, a_indptr: Any, a_indices: Any, a_data: Any, b_indptr: Any, b_indices: Any, b_data: Any,
     row_scale: Any, column_scale: Any, shrinkage: float, union: bool, left_out: Any, k: int,
 ) -> Any:  # fmt: skip
-    """Bound by scattered additions into one row of sums, which stays in the cache.
+    """Bound by scattered additions into one row of sums, which stays in the cache: 250 million of them for the items of
+    MovieLens-1M take .25 s on 2 threads, 2 ns each, where one that waits for the last takes about 1.5.
 
     A row with few products lists the columns that it touches; one with many reads all its sums afterwards. Selection is a heap
     of one integer an entry: the bits of the value (those of positive floats are ordered as integers), then the column reversed.
