@@ -60,7 +60,7 @@ def als_cg(
 ) -> None:  # fmt: skip
     """Bound by the cache: each step reads the gathered vectors of a row once, 2 d multiply-adds an entry.
 
-    .036 s for 1.6 Gflop on 2 GB of gathered vectors: 45 Gflop/s at 57 GB/s, about the second-level cache's bandwidth.
+    .036 s for 1.6 Gflop on 2 GB of gathered vectors: 45 Gflop/s at 57 GB/s on the two cores.
     """
     d = fixed.shape[1]
     longest = 0

@@ -17,7 +17,7 @@ def matmul_topk(
     row_scale: Any, column_scale: Any, shrinkage: float, union: bool, left_out: Any, k: int,
 ) -> Any:  # fmt: skip
     """Bound by scattered additions into one row of sums, which stays in the cache: 250 million of them for the items of
-    MovieLens-1M take .25 s on 2 threads, 2 ns each, where one that waits for the last takes about 1.5.
+    MovieLens-1M take .25 s on 2 threads, 2 ns each.
 
     A row with few products lists the columns that it touches; one with many reads all its sums afterwards. Selection is a heap
     of one integer an entry: the bits of the value (those of positive floats are ordered as integers), then the column reversed.
