@@ -49,7 +49,7 @@ def _gowalla(method: str, settings: dict[str, Any], recall: float, ndcg: float |
     return Claim("lightgcn-gowalla", method, settings, published, source, seeds)
 
 
-_RP3BETA = {"alpha": 0.566, "neighbors": 777, "normalize": True, "neighbors_of": "both"}
+_RP3BETA = {"alpha": 0.566, "neighbors": 777, "normalize": True, "neighbors_of": "source"}
 
 CLAIMS = [
     _ncf("EASE", {"regularization": 1320.0}, 0.7192, 0.4494, DACREMA),
