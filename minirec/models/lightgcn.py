@@ -15,7 +15,7 @@ from ..engine.sgd import Held, Negatives
 from ..engine.sparse import CSR, Floats, Index
 from ..options import thread_count
 from .checks import choice, number, whole
-from .embedding import EmbeddingModel, Objective, Vectors
+from .embedding import EmbeddingModel, Objective
 
 LOSSES = ("bpr", "softmax", "ccl", "directau")
 _BLOCK = 256  # samples whose scores for the shared negatives are in memory at once, in each thread
@@ -133,7 +133,7 @@ class LightGCN(EmbeddingModel):
         number("damping", self.damping, low=0, high=1)
 
     def estimate_memory(self, dataset: Dataset) -> int:
-        """Embeddings, Adam's means, gradients, layers and the best so far; the graph twice; the vectors of a batch, and its scores."""
+        """Embeddings, Adam's means, gradients, layers; the graph twice; the vectors of a batch, and its scores."""
         rows, batch = dataset.n_users + dataset.n_items, min(self.batch_size, len(dataset))
         wide = batch if self.loss == "directau" else self.negatives if self.loss in ("softmax", "ccl") else 0
         return 4 * self.factors * (14 * rows + 12 * batch) + 100 * len(dataset) + thread_count() * 20 * _BLOCK * wide
@@ -205,13 +205,14 @@ class LightGCN(EmbeddingModel):
                 gradient += self.gamma / 2 * len(u) / total * np.concatenate([block for _, block in parts])
         return found._replace(loss=loss)
 
-    def _vectors_of(self, users: Floats, items: Floats, events: CSR) -> Vectors:
+    def _store(self, users: Floats, items: Floats, events: CSR) -> None:
         graph = Convolution(events, self.layers, self.backend_)
         h_users, h_items = graph.before_last(users, items)
-        z_users, z_items = graph.last(users, items, h_users, h_items)
-        degrees = np.bincount(events.indices, minlength=events.shape[1])[:, None]
-        sources = (h_items / (np.sqrt(degrees) * (self.layers + 1))).astype(np.float32)
-        return Vectors(z_users, z_items / unit(z_items)[1] ** np.float32(self.damping), sources)
+        self.user_factors_, z_items = graph.last(users, items, h_users, h_items)
+        self.item_factors_ = z_items / unit(z_items)[1] ** np.float32(self.damping)
+        degrees = np.maximum(np.bincount(events.indices, minlength=events.shape[1]), 1)[:, None]
+        self.item_sources_ = (h_items / (np.sqrt(degrees) * (self.layers + 1))).astype(np.float32)
+        self.user_offset_ = np.zeros(self.factors, np.float32)
 
     def _scale(self, length: int) -> float:
         return float(length**-0.5)

@@ -12,12 +12,14 @@ from ..engine.backend import run_blocks
 from ..engine.batches import row_sums, shared_negatives, weights_of
 from ..engine.contrast import Contrast, in_blocks, observed, unobserved
 from ..engine.neighbours import topk_product
+from ..engine.propagate import propagate
 from ..engine.sgd import Negatives
 from ..engine.sparse import CSR, Floats, Index
 from ..options import thread_count
 from .checks import number, whole
-from .embedding import EmbeddingModel, Objective, Vectors
+from .embedding import EmbeddingModel, Objective
 
+_RIDGE = 0.01  # of the map of new users, as a share of the mean of its squares
 _BLOCK = 256  # samples whose scores for the shared negatives are in memory at once, in each thread
 
 
@@ -51,8 +53,8 @@ class UltraGCN(EmbeddingModel):
     batch_size : samples of a step.  negatives : j of a batch.  negative_power : they are drawn with probability proportional to
         n_j^negative_power, as in `BPR`.  iterations, validation_share, patience : see `EmbeddingModel`.  seed : of all chance.
 
-    A new user's vector is sum_{i in I_u} beta_ui e_i, the item vectors fixed, where convolutions would end. Users and items that
-    training has not met, all of their events being held out, get the same.
+    A new user's vector is o + B^T sum_{i in I_u} beta_ui e_i, affine in where convolutions would end. o and B are fitted to the known users
+    by ridge regression: trained scores are mostly negative, so that e_u is not near that sum as it is.
     Fit O(events (negatives + neighbors) d) an iteration; memory O((users + items) d + events).
     """
 
@@ -105,7 +107,7 @@ class UltraGCN(EmbeddingModel):
         number("item_weight", self.item_weight, low=0)
 
     def estimate_memory(self, dataset: Dataset) -> int:
-        """Embeddings, Adam's means, gradients and the best so far; the neighbours; the vectors of a batch, and its scores."""
+        """Embeddings, Adam's means and gradients; the neighbours; the vectors of a batch, and its scores."""
         rows, batch = dataset.n_users + dataset.n_items, min(self.batch_size, len(dataset))
         near = min(self.neighbors, dataset.n_items)
         vectors = 4 * self.factors * (9 * rows + (8 + 4 * near) * batch)
@@ -128,9 +130,14 @@ class UltraGCN(EmbeddingModel):
         # row sums of X^T X: the lengths of the histories that each item is in
         sums = np.bincount(by_item.row_ids(), weights=lengths[by_item.indices], minlength=events.shape[1])
         omega = topk_product(
-            by_item, events, self.neighbors, self.backend_, row_scale=sums / np.sqrt(sums + 1), column_scale=np.sqrt(sums + 1)
+            by_item,
+            events,
+            self.neighbors,
+            self.backend_,
+            row_scale=np.maximum(sums, 1) / np.sqrt(sums + 1),
+            column_scale=np.sqrt(sums + 1),
         )
-        return Constraints(np.sqrt(lengths + 1) / lengths, 1 / np.sqrt(degrees + 1), omega)
+        return Constraints(np.sqrt(lengths + 1) / np.maximum(lengths, 1), 1 / np.sqrt(degrees + 1), omega)
 
     def _step(
         self, constraints: Constraints, events: CSR, users: Floats, items: Floats,
@@ -167,19 +174,22 @@ class UltraGCN(EmbeddingModel):
         squares = sum(_squares(side) for side in (users, items))
         return sum(part.loss for part in parts) / size + self.regularization / 2 * squares, (gradients[0], gradients[1])
 
-    def _vectors_of(self, users: Floats, items: Floats, events: CSR) -> Vectors:
+    def _store(self, users: Floats, items: Floats, events: CSR) -> None:
+        """The embeddings themselves, and the affine map that new users go through: ridge regression over all known users."""
+        self.user_factors_, self.item_factors_ = users.copy(), items.copy()
         lengths, degrees = events.counts(), np.bincount(events.indices, minlength=events.shape[1])
-        users, items = users.copy(), items.copy()
-        by_item = events.transpose()
-        for row in np.flatnonzero(~items.any(axis=1)).tolist():
-            theirs = by_item.row(row)[0]
-            beta = np.sqrt((degrees[row] + 1) / (lengths[theirs] + 1)) / degrees[row]
-            items[row] = beta @ users[theirs]
-        sources = (items / np.sqrt(degrees + 1)[:, None]).astype(np.float32)
-        for row in np.flatnonzero(~users.any(axis=1)).tolist():
-            theirs = events.row(row)[0]
-            users[row] = self._scale(len(theirs)) * sources[theirs].sum(axis=0, dtype=np.float64)
-        return Vectors(users, items, sources)
+        near = items / np.sqrt(degrees + 1)[:, None]
+        scale = np.sqrt(lengths + 1) / np.maximum(lengths, 1)
+        ends = propagate(events.with_data(np.repeat(scale, lengths).astype(np.float32)), near.astype(np.float32), backend=self.backend_)
+        known = lengths > 0
+        x, y = ends[known].astype(np.float64), users[known].astype(np.float64)
+        x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
+        x -= x_mean
+        gram = x.T @ x
+        gram.flat[:: len(gram) + 1] += _RIDGE * np.trace(gram) / len(gram) + 1e-30
+        weights = np.linalg.solve(gram, x.T @ (y - y_mean))
+        self.item_sources_ = (near @ weights).astype(np.float32)
+        self.user_offset_ = (y_mean - x_mean @ weights).astype(np.float32)
 
     def _scale(self, length: int) -> float:
         return float(np.sqrt(length + 1) / length)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from naive_sgd import numerical_gradients, sigmoid
 
-from minirec.data.dataset import Dataset
 from minirec.engine.sparse import CSR
 from minirec.errors import ParameterError
 from minirec.models import UltraGCN
@@ -83,28 +82,24 @@ def test_the_loss_goes_down():
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_a_new_user_is_where_convolutions_end():
-    model = UltraGCN(**SMALL).fit(shop())
-    history = [model.items_[row] for row in (0, 4, 7)]
-    expected = sum(math.sqrt(4 / (shop().item_counts[row] + 1)) / 3 * model.item_factors_[row].astype(float) for row in (0, 4, 7))
-    assert model.user_vectors(history=[history])[0] == pytest.approx(expected, rel=1e-4)
+def test_new_users_go_through_a_ridge_regression_of_the_known_ones():
+    data = shop()
+    model = UltraGCN(**SMALL).fit(data)
+    beta = constraints(data.binary.to_dense().astype(float))[0] * data.binary.to_dense()
+    ends, p = beta @ model.item_factors_.astype(float), model.user_factors_.astype(float)
+    x = ends - ends.mean(axis=0)
+    ridge = 0.01 * np.trace(x.T @ x) / 4 * np.eye(4)
+    weights = np.linalg.solve(x.T @ x + ridge, x.T @ (p - p.mean(axis=0)))
+    expected = p.mean(axis=0) + x @ weights
+    history = [data.items.ids(data.binary.row(row)[0]) for row in range(5)]
+    assert model.user_vectors(history=history) == pytest.approx(expected[:5], rel=1e-3, abs=1e-4)
 
 
 def test_explanations_name_the_history_and_the_user():
     model = UltraGCN(**SMALL).fit(shop())
     parts = model.explain(model.users_[3], model.items_[0]).parts
-    assert {part.source for part in parts} == {"history", "user"}
-    assert len(parts) == len(model.seen_.row(3)[0]) + 1
-
-
-def test_rows_whose_events_are_all_held_out_live_by_their_neighbours():
-    users, items = np.repeat(np.arange(12), 5), np.concatenate([np.arange(u, u + 5) % 9 for u in range(12)])
-    data = Dataset.from_arrays(np.append(users, [0, 1, 99, 2]), np.append(items, [50, 50, 3, 7]), times=np.arange(64))
-    model = UltraGCN(**SMALL | {"validation_share": 0.0625}).fit(data)
-    rows = data.users.rows([0, 1])
-    beta = np.sqrt(3 / (data.binary.counts()[rows] + 1)) / 2
-    assert model.item_vectors([50])[0] == pytest.approx(beta @ model.user_factors_[rows], rel=1e-4)
-    assert model.user_vectors([99]) == pytest.approx(model.user_vectors(history=[[3]]), rel=1e-5)
+    assert {part.source for part in parts} == {"history", "all users", "user"}
+    assert len(parts) == len(model.seen_.row(3)[0]) + 2
 
 
 @pytest.mark.parametrize("changes", [{"neighbors": 0}, {"negative_weight": -1}, {"item_weight": -0.1}, {"batch_size": 0}])
