@@ -15,7 +15,7 @@ from .options import options, options_in_force
 _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
-        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "MODELS", "RDLAE", "SLIM", "WARP", "AbsorbingCost", "AbsorbingTime",
+        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP", "AbsorbingCost", "AbsorbingTime",
         "BiasedMF", "ChebyCF", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "P3alpha", "PersonalizedPageRank", "Popularity",
         "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "TurboCF", "UltraGCN", "UserKNN", "load_model",
         "model_class",
@@ -65,6 +65,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import GFCF as GFCF
     from .models import MODELS as MODELS
     from .models import RDLAE as RDLAE
+    from .models import SANSA as SANSA
     from .models import SLIM as SLIM
     from .models import WARP as WARP
     from .models import AbsorbingCost as AbsorbingCost

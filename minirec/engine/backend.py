@@ -39,6 +39,7 @@ KERNELS: dict[str, Twin] = {
     "weighted_rows_dense": Twin("linear", "allclose", 1e-5),
     "weighted_rows_sparse": Twin("linear", "allclose", 1e-5),
     "matmul_topk": Twin("spgemm", "exact"),
+    "inverse_factor": Twin("factor", "allclose", 1e-5),
     "slim_columns": Twin("slim", "same optimum", 1e-5),
     "als_cholesky": Twin("als", "allclose", 1e-4),
     "als_cg": Twin("als", "allclose", 1e-4),

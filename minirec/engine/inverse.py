@@ -19,10 +19,11 @@ def negative_inverse(a: NDArray[Any]) -> None:
     The sweep operator (Goodnight 1979, "A tutorial on the SWEEP operator") on blocks of indices K, one after the other:
     A_KK <- -A_KK^-1, A_IK <- A_IK A_KK^-1, A_IJ <- A_IJ - A_IK A_KK^-1 A_KJ. Once all are swept A is -A^-1. Each step is
     matrix products on tiles that do not depend on each other, so that the bits do not depend on the number of threads.
-    n^3 operations, as many as by Cholesky factors; memory beyond A: 2 n BLOCK numbers, and a tile a thread. A singular block raises numpy.linalg.LinAlgError.
+    n^3 operations, as many as by Cholesky factors; memory beyond A: 2 n BLOCK numbers, and a tile a thread. A singular block
+    raises numpy.linalg.LinAlgError.
     """
     n = len(a)
-    panel, scaled = np.empty((n, BLOCK), a.dtype), np.empty((n, BLOCK), a.dtype)
+    panel, scaled = (np.empty((n, min(n, BLOCK)), a.dtype) for _ in range(2))
     for first in range(0, n, BLOCK):
         width = min(BLOCK, n - first)
         _sweep(a, first, first + width, panel[:, :width], scaled[:, :width])

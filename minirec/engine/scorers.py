@@ -95,6 +95,31 @@ class LinearScorer:
         return pairs_by_block(self, profiles, items)
 
 
+class FactoredScorer:
+    """Score = x_u (E D + I): two sparse layers, (items, hidden) and (hidden, items), and 1 for the diagonal, which E D has as -1."""
+
+    def __init__(self, history: CSR, encoder: CSR, decoder: CSR, backend: str) -> None:
+        self.history, self.encoder, self.decoder, self.backend = history, encoder, decoder, backend
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.history.shape[0], self.decoder.shape[1]
+
+    def block(self, start: int, stop: int) -> Scores:
+        hidden = LinearScorer(self.history, self.encoder, self.backend).block(start, stop)
+        rows, columns = np.nonzero(hidden)
+        indptr = np.append(0, np.cumsum(np.bincount(rows, minlength=len(hidden))))
+        layer = CSR(indptr, columns.astype(np.int32), hidden[rows, columns], hidden.shape)
+        out = LinearScorer(layer, self.decoder, self.backend).block(0, stop - start)
+        own = slice(self.history.indptr[start], self.history.indptr[stop])
+        rows = np.repeat(np.arange(stop - start), np.diff(self.history.indptr[start : stop + 1]))
+        out[rows, self.history.indices[own]] += self.history.data[own]
+        return out
+
+    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
+        return pairs_by_block(self, profiles, items)
+
+
 class ConstantScorer:
     """The same scores for every profile."""
 

@@ -17,6 +17,7 @@ from .persistence import load_model
 from .popularity import Popularity, Random
 from .rating import BiasedMF, SVDpp
 from .recommendations import Recommendations
+from .sansa import SANSA
 from .slim import SLIM
 from .turbocf import TurboCF
 from .ultragcn import UltraGCN
@@ -27,7 +28,7 @@ MODELS: dict[str, type[Recommender]] = {
     for cls in (
         *(Popularity, Random, ItemKNN, UserKNN, P3alpha, RP3beta, SLIM, ALS, BPR, WARP, LogisticMF, LightGCN, UltraGCN),
         *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
-        *(EASE, EDLAE, RDLAE, DAN),
+        *(EASE, EDLAE, RDLAE, DAN, SANSA),
         *(GFCF, TurboCF, ChebyCF, BSPM),
         *(BiasedMF, SVDpp),
     )
@@ -51,6 +52,7 @@ __all__ = [
     "GFCF",
     "MODELS",
     "RDLAE",
+    "SANSA",
     "SLIM",
     "WARP",
     "AbsorbingCost",

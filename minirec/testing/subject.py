@@ -94,6 +94,7 @@ SUBJECTS: dict[str, Subject] = {
     "edlae": Subject(MODELS["edlae"], small={"regularization": 5.0}, others={"dropout": 0.6}),
     "rdlae": Subject(MODELS["rdlae"], small={"regularization": 5.0}, others={"dropout": 0.6, "relaxation": 0.6}),
     "dan": Subject(MODELS["dan"], small={"regularization": 3.0}, others={"dropout": 0.6}),
+    "sansa": Subject(MODELS["sansa"], small={"regularization": 5.0, "neighbors": 4}),
     "slim": Subject(MODELS["slim"], small={"l1_regularization": 0.3, "l2_regularization": 2.0}, others={"tol": 0.3}),
     "als": Subject(
         MODELS["als"],

@@ -1,0 +1,121 @@
+"""SANSA: EASE with a sparse approximate inverse, for catalogues whose dense inverse does not fit."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..data.dataset import Dataset
+from ..engine.backend import kernel, run_blocks
+from ..engine.neighbours import BLOCK, topk_product, topk_rows
+from ..engine.scorers import FactoredScorer, Scores
+from ..engine.sparse import CSR
+from ..options import thread_count
+from .base import Monitor, Part, Recommender
+from .checks import number, whole
+from .request import Profiles
+
+
+class SANSA(Recommender):
+    """Scalable approximate nonsymmetric autoencoder: the weights of EASE by way of a sparse factor of the inverse.
+
+    B_ij = -P_ij / P_jj for i != j as in EASE, P = Kᵀ D^-1 K ~ (XᵀX + lambda I)^-1, X binary (users, items), K sparse, and lower
+    triangular with a unit diagonal once the items are put in order. B is never formed: a score is two sparse layers,
+    x_u (Kᵀ D^-1), and that times -K diag(P)^-1.
+
+    Spišák et al. 2023, "Scalable approximate nonsymmetric autoencoder for collaborative filtering". The source factors the Gram
+    matrix incompletely, L D Lᵀ with a given number of entries, and refines an approximate inverse of L. Here K is found directly,
+    row by row, on a given pattern (Kolotilina & Yeremin 1993, "Factorized sparse approximate inverse preconditionings I"): row i is
+    the regression of item i on the items of its pattern, d_i what is left over. Of all K with the pattern that is the best
+    approximation of the Gaussian with this precision, it exists for any lambda > 0, and rows do not depend on each other.
+
+    Parameters
+    ----------
+    regularization : lambda, above 0, in numbers of users.
+    neighbors : entries of a row of K beside its diagonal: of the items before it, those that explain most of it each for itself,
+        (XᵀX)_ij^2 / ((XᵀX)_jj + lambda), if any. With all of them, and users in common for all pairs, the model is EASE.
+
+    The order of the items is that of their popularity, the most popular first. Time O(products of XᵀX + items x neighbors^3);
+    memory: the sparse Gram matrix while fitting, 16 items x neighbors bytes for the model.
+    """
+
+    name = "sansa"
+    search_space: ClassVar[dict[str, Any]] = {"regularization": (1.0, 1000.0, "log"), "neighbors": (10, 200, "int")}
+    _state: ClassVar[tuple[str, ...]] = ("encoder_", "decoder_")
+
+    encoder_: CSR  # Kᵀ D^-1 (items, items): history -> hidden
+    decoder_: CSR  # -K diag(P)^-1 (items, items): hidden -> scores
+
+    def __init__(self, *, regularization: float = 100.0, neighbors: int = 30) -> None:
+        self.regularization = regularization
+        self.neighbors = neighbors
+
+    def _check(self) -> None:
+        number("regularization", self.regularization, above=0)
+        whole("neighbors", self.neighbors)
+
+    def estimate_memory(self, dataset: Dataset) -> int:
+        """The Gram matrix as if no two users had two items in common, once more while it is put together; the factor."""
+        n, lengths = dataset.n_items, dataset.matrix.counts()
+        pairs, kept = min(n * n, int((lengths**2).sum())), min(self.neighbors, n) + 1
+        return 24 * pairs + 48 * n * kept + thread_count() * (8 * n * BLOCK + 8 * kept**2) + 64 * len(dataset)
+
+    def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        x, n = train.binary, train.n_items
+        order = np.argsort(-train.item_counts, kind="stable")
+        position = np.empty(n, np.int64)
+        position[order] = np.arange(n)
+        ordered = CSR.from_pairs(x.row_ids(), position[x.indices], None, x.shape)
+        gram = topk_product(ordered.transpose(), ordered, n, self.backend_)
+        ridge = np.full(n, float(self.regularization))
+        pattern = self._pattern(gram, train.item_counts[order] + ridge)
+        values, pivots = np.empty(pattern.nnz, np.float32), np.empty(n)
+        inverse_factor = kernel("inverse_factor", self.backend_)
+        run_blocks(
+            lambda start, stop: inverse_factor(
+                start, stop, gram.indptr, gram.indices, gram.data, ridge, pattern.indptr, pattern.indices, values, pivots
+            ),
+            n,
+            BLOCK,
+        )
+        rows, columns = np.concatenate((order[pattern.row_ids()], order)), np.concatenate((order[pattern.indices], order))
+        entries = np.concatenate((values, np.ones(n, np.float32)))
+        scaled = entries / np.concatenate((pivots[pattern.row_ids()], pivots))
+        diagonal = np.bincount(columns, weights=entries * scaled, minlength=n)
+        self.encoder_ = CSR.from_pairs(columns, rows, scaled, (n, n))
+        self.decoder_ = CSR.from_pairs(rows, columns, -entries / diagonal[columns], (n, n))
+
+    def _pattern(self, gram: CSR, diagonal: Any) -> CSR:
+        """The `neighbors` strongest entries of each row before the diagonal."""
+        before = gram.indices < np.repeat(np.arange(len(diagonal), dtype=np.int32), gram.counts())
+        counts = np.add.reduceat(before, gram.indptr[:-1], dtype=np.int64)  # every row has its diagonal
+        columns = gram.indices[before]
+        strength = gram.data[before] ** 2 / diagonal[columns].astype(np.float32)
+        lower = CSR(np.append(0, np.cumsum(counts)), columns, strength, gram.shape)
+        return topk_rows(lower, min(self.neighbors, len(diagonal)), self.backend_)
+
+    def _check_shapes(self) -> None:
+        n = len(self.items_)
+        for layer in (self.encoder_, self.decoder_):
+            if not isinstance(layer, CSR) or layer.shape != (n, n) or layer.data.dtype != np.float32:
+                raise ValueError(f"a layer does not fit {n} items")
+
+    def _scorer(self, profiles: Profiles) -> FactoredScorer:
+        history = profiles.history.with_data(np.ones(profiles.history.nnz, np.float32))
+        return FactoredScorer(history, self.encoder_, self.decoder_, self.backend_)
+
+    def _explain(self, profiles: Profiles, item: int) -> list[Part]:
+        column = np.zeros(len(self.items_))
+        into = self.decoder_.indices == item
+        column[self.decoder_.row_ids()[into]] = self.decoder_.data[into]
+        sources = profiles.history.indices[profiles.history.indices != item]
+        encoded = self.encoder_.rows(sources)
+        shares = np.bincount(encoded.row_ids(), weights=encoded.data * column[encoded.indices], minlength=len(sources))
+        return [Part("history", name, float(share)) for name, share in zip(self.items_.ids(sources), shares, strict=True) if share]
+
+    def _item_similarity(self, item: int) -> Scores:
+        """The row of the weights: what having this item adds to the score of each other."""
+        alone = CSR(np.array([0, 1]), np.array([item], np.int32), np.ones(1, np.float32), (1, len(self.items_)))
+        row: Scores = FactoredScorer(alone, self.encoder_, self.decoder_, self.backend_).block(0, 1)[0]
+        return row
