@@ -228,7 +228,7 @@ def descend_rows(
         while at + 1 < end:  # two at a time: half as many loads and stores of the gradient
             e, e_next = order[at], order[at + 1]
             pull, pull_next = pulls[e], pulls[e_next]
-            count += np.float32((pull != 0) + (pull_next != 0))
+            count += np.float32(pull != 0) + np.float32(pull_next != 0)
             bias_gradient += pull + pull_next
             along, along_next = other[columns[e]], other[columns[e_next]]
             for f in range(d):
