@@ -12,8 +12,14 @@ from minirec.models import MODELS, Popularity
 from minirec.testing import CHECKS, SUBJECTS, Other, Subject, check_model, subject_of
 
 
+# enough, where kernels run as plain Python, to go through every check; the other models' kernels have twins' tests there
+WITHOUT_JIT = ("popularity", "random", "itemknn", "userknn", "rp3beta", "ease", "slim", "als", "bpr", "biasedmf", "svdpp")
+
+
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [name if name in WITHOUT_JIT else pytest.param(name, marks=pytest.mark.slow_without_jit) for name in MODELS]
+)
 def test_registry(name, check):
     CHECKS[check](subject_of(MODELS[name]))
 
