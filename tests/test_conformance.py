@@ -11,7 +11,6 @@ from minirec.errors import ParameterError
 from minirec.models import MODELS, Popularity
 from minirec.testing import CHECKS, SUBJECTS, Other, Subject, check_model, subject_of
 
-
 # enough, where kernels run as plain Python, to go through every check; the other models' kernels have twins' tests there
 WITHOUT_JIT = ("popularity", "random", "itemknn", "userknn", "rp3beta", "ease", "slim", "als", "bpr", "biasedmf", "svdpp")
 
