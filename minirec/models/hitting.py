@@ -150,14 +150,14 @@ class _WalkScorer:
 class HittingTime(_AbsorbingWalk):
     """Walks from an item to the user: the score is E[steps - T] with T the steps until the user is met, `steps` at the most.
 
-    T(j) = 1 + sum over the neighbours of j of p T, T(u) = 0. Yin et al. 2012, section 3 (after Fouss et al. 2007, "Random-walk computation
+    T(j) = 1 + sum over the neighbours of j of p T, T(u) = 0. Yin et al. 2012 (after Fouss et al. 2007, "Random-walk computation
     of similarities between nodes of a graph"); see the head of minirec/models/hitting.py for the score. A new user is a node of its
     own for the time of the request, with edges to the items of the history.
 
     Parameters
     ----------
-    steps : rounds of the recursion, the longest time; the paper has 15. An item farther away than that has the score 0.
-    max_items : no further user is followed once so many items are found beside those of the history; the paper has 6000.
+    steps : rounds of the recursion, the longest time. An item farther away than that has the score 0.
+    max_items : no further user is followed once so many items are found beside those of the history.
     use_weights : whether the summed weights of events are the weights of edges (all above 0); else each edge is 1.
 
     Nothing is learned. A user costs O(steps x edges of their part of the graph), memory as the events.
@@ -176,7 +176,7 @@ class HittingTime(_AbsorbingWalk):
 class AbsorbingTime(_AbsorbingWalk):
     """Walks from an item to the items of the history: the score is E[steps - T] with T the steps until one of them is met.
 
-    T(j) = 1 + sum over the neighbours of j of p T, T(i) = 0 for i in the history. Yin et al. 2012, section 4.1; see the head of
+    T(j) = 1 + sum over the neighbours of j of p T, T(i) = 0 for i in the history. Yin et al. 2012; see the head of
     minirec/models/hitting.py for the score. The user's own node is never on the way, as all its neighbours are ends: known
     and new users with the same history have the same scores.
 
@@ -202,7 +202,7 @@ class AbsorbingCost(_AbsorbingWalk):
     A(j) = sum_u p_ju (E(u) + A(u)),  A(u) = C + sum_i p_ui A(i),  A(i) = 0 for i in the history; C = step_cost times the mean of E. So
     that users of few tastes, who tell more, are cheap to pass. The score is the largest cost of so many steps (where each step to a user
     costs the largest E) less the expected one; its part that is no item of the history is what users below the largest E save on the way.
-    Yin et al. 2012, section 4.2, with either entropy of theirs:
+    Yin et al. 2012, with either entropy of theirs:
 
         entropy="item" (AC1):  E(u) = -sum_i p_ui log p_ui, of the items;
         entropy="topic" (AC2): E(u) = -sum_k t_uk log t_uk, of the topics of LDA with users as documents and items as terms.
