@@ -12,7 +12,7 @@ from minirec.models import MODELS, Popularity
 from minirec.testing import CHECKS, SUBJECTS, Other, Subject, check_model, subject_of
 
 # enough, where kernels run as plain Python, to go through every check; the other models' kernels have twins' tests there
-WITHOUT_JIT = ("popularity", "random", "itemknn", "userknn", "rp3beta", "ease", "slim", "als", "bpr", "biasedmf", "svdpp")
+WITHOUT_JIT = ("popularity", "itemknn", "rp3beta", "ease", "als", "bpr", "svdpp")
 
 
 @pytest.mark.parametrize("check", CHECKS)
