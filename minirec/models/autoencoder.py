@@ -152,6 +152,12 @@ class LinearAutoencoder(LinearModel):
 
     def _make_room(self, rows: NDArray[np.int32], n: int) -> None:
         """Place the items in the given rows of n; the new ones have no events yet."""
+        need, budget = 4 * n * n, memory_budget()
+        if need > budget:
+            raise MemoryBudgetError(
+                f"{n - len(rows)} new items need a second matrix of weights, about {need / 1e9:.2f} GB; the budget (MINIREC_MEMORY) "
+                f"is {budget / 1e9:.2f} GB. Raise it, leave these items out, or fit again on all events"
+            )
         weights, diagonal = np.zeros((n, n), np.float32), 1 / self._penalty(np.zeros(n))
         weights[np.ix_(rows, rows)] = self.weights_
         diagonal[rows] = self.inverse_diagonal_

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minirec.data.dataset import Dataset
-from minirec.errors import DataError, ModelFitError, NotFittedError, NotSupportedError, ParameterError, UnknownIdError
+from minirec.errors import DataError, MemoryBudgetError, ModelFitError, NotFittedError, NotSupportedError, ParameterError, UnknownIdError
 from minirec.models import DAN, EASE, EDLAE, RDLAE, autoencoder, load_model
 from minirec.options import options
 from minirec.testing.sets import shop
@@ -184,6 +184,9 @@ def test_what_cannot_be_changed_says_so(tmp_path):
     with pytest.raises(DataError, match="without users"):
         fitted.forget(list(data.users))
     assert len(fitted.users_) == data.n_users
+    with options(memory=1000), pytest.raises(MemoryBudgetError, match="1 new items"):
+        fitted.update(Dataset.from_arrays([100], [7]))
+    assert 7 not in fitted.items_
     fitted.save(tmp_path / "items.npz", items_only=True)
     served = load_model(tmp_path / "items.npz")
     with pytest.raises(NotSupportedError, match="update"):
