@@ -44,8 +44,8 @@ class EDLAE(EASE):
     min_B |X - X B|_F^2 + |Lambda^(1/2) B|_F^2 with diag(B) = 0, Lambda = lambda I + p / (1 - p) diag(n), n_i the popularity:
     B_ij = -P_ij / P_jj for i != j, where P = (XᵀX + Lambda)^-1.
 
-    Steck 2020, "Autoencoders that don't overfit towards the identity", section 3 (full rank, emphasis on the dropped items).
-    The source adds lambda to the penalty of dropout as well.
+    Steck 2020, "Autoencoders that don't overfit towards the identity", at full rank and with all emphasis on predicting the items
+    that are dropped: B is the least of the mean loss over all draws of a dropout with probability p, and a ridge of lambda.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ class RDLAE(EDLAE):
     B = I - P diag(m), P as in EDLAE, m_j = max(Lambda_j, (1 - xi) / P_jj): the second where diag(B) <= xi binds. xi = 0 is EDLAE,
     xi = 1 the autoencoder without a constraint.
 
-    Moon et al. 2023, "It's enough: relaxing diagonal constraints in linear autoencoders for recommendation", eq. 15 and its
-    repository. As there the diagonal itself, which would only score the items of the history, is left out.
+    Moon et al. 2023, "It's enough: relaxing diagonal constraints in linear autoencoders for recommendation", and its
+    repository (jaewan7599/RDLAE_SIGIR2023). As there the diagonal itself, which would only score the items of the history, is left out.
 
     Parameters
     ----------
@@ -102,8 +102,8 @@ class DAN(EDLAE):
     W_ij = -(P_ij / P_jj) (n_i / n_j)^alpha for i != j, where P = (Xᵀ D^-beta X + Lambda)^-1, D the lengths of the histories on a
     diagonal, n_i the popularity, and Lambda as in EDLAE.
 
-    Park et al. 2025, "Why is normalization necessary for linear recommenders?", sections 4.1 and 4.2; their Gowalla settings are
-    alpha .2, beta .3, dropout .6, regularization 20. The models DAN is a normalisation of with `relaxation` are not here.
+    Park et al. 2025, "Why is normalization necessary for linear recommenders?"; their settings for Gowalla are alpha .2, beta .3,
+    dropout .6, regularization 20. Of the autoencoders that they normalise this is the one whose diagonal is zero.
 
     Parameters
     ----------

@@ -27,8 +27,8 @@ class SANSA(Recommender):
     Spišák et al. 2023, "Scalable approximate nonsymmetric autoencoder for collaborative filtering". The source factors the Gram
     matrix incompletely, L D Lᵀ with a given number of entries, and refines an approximate inverse of L. Here K is found directly,
     row by row, on a given pattern (Kolotilina & Yeremin 1993, "Factorized sparse approximate inverse preconditionings I"): row i is
-    the regression of item i on the items of its pattern, d_i what is left over. Of all K with the pattern that is the best
-    approximation of the Gaussian with this precision, it exists for any lambda > 0, and rows do not depend on each other.
+    the ridge regression of item i on the items of its pattern, d_i what is left over. It exists for any lambda > 0, and no row
+    depends on another.
 
     Parameters
     ----------
