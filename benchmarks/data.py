@@ -71,14 +71,15 @@ def _movielens(name: str) -> Callable[[Path], tuple[mr.Dataset, mr.Dataset]]:
     return read
 
 
-def _gowalla(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
+def gowalla(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
+    """Train and test of the LightGCN split of Gowalla."""
     import minirec as mr
 
     train, held = (mr.read(_first(source / "gowalla", name), format="adjacency") for name in ("train.txt", "test.txt"))
     return train, held
 
 
-READERS = {"ml-1m": _movielens("ml-1m"), "ml-100k": _movielens("ml-100k"), "gowalla": _gowalla}
+READERS = {"ml-1m": _movielens("ml-1m"), "ml-100k": _movielens("ml-100k"), "gowalla": gowalla}
 
 
 def _save_datasets(folder: Path, train: mr.Dataset, held: mr.Dataset) -> dict[str, Any]:

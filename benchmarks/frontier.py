@@ -15,8 +15,6 @@ The tail is all items but the 20 % most popular ones of train. Pairs that train 
 
 from __future__ import annotations
 
-import multiprocessing
-import resource
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
@@ -25,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .runner import Folders, Results, Row
+from .runner import Folders, Results, Row, apart, peak
 
 if TYPE_CHECKING:
     import minirec as mr
@@ -160,7 +158,7 @@ def _point(name: str, family: str, settings: dict[str, Any], folder: Path) -> Ro
             row[f"{side}_seconds"] = round(perf_counter() - start, 2)
     except (MemoryBudgetError, ModelFitError) as failure:
         return row | {"error": str(failure)}
-    return row | {"peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+    return row | {"peak_mb": peak()}
 
 
 def _result(family: str, settings: dict[str, Any], train: mr.Dataset, test: mr.Dataset) -> mr.Result:
@@ -212,12 +210,6 @@ def _choice(name: str, chosen: dict[str, dict[str, Any]], folder: Path) -> Row:
     }
 
 
-def _apart(function: Callable[..., Row], *arguments: Any) -> Row:
-    """Run in a process of its own, so that the peak memory is this row's."""
-    with multiprocessing.get_context("spawn").Pool(1) as process:
-        return process.apply(function, arguments)
-
-
 def run(folders: Folders, shops: list[str] | None, families: list[str] | None, again: bool) -> Iterator[Row]:
     """The points that are asked for and not there yet, each as it is done; then, for each data set, what all its points choose."""
     results = Results(folders.results / "frontier.json", KEY)
@@ -231,13 +223,13 @@ def run(folders: Folders, shops: list[str] | None, families: list[str] | None, a
             for settings in model.settings(large=shop.large) if not families or family in families else []:
                 point = {"kind": "point", "data": name, "family": family, "settings": settings}
                 if again or results.find(point) is None:
-                    results.put(row := _apart(_point, name, family, settings, folders.data))
+                    results.put(row := apart(_point, name, family, settings, folders.data))
                     yield {"task": f"{family} {settings}", "minirec_quality": row.get("test"), **row}
         chosen = choose([row for row in results.rows if row["kind"] == "point" and row["data"] == name])
         wanted = {family: row["settings"] for family, row in chosen.items()}
         old = results.find({"kind": "choice", "data": name})
         if wanted and (again or old is None or old["chosen"] != wanted):
-            results.put(row := _apart(_choice, name, wanted, folders.data))
+            results.put(row := apart(_choice, name, wanted, folders.data))
             yield {"task": "choice", **row}
 
 

@@ -7,8 +7,6 @@ the source, or were chosen on events held out of train, which the row then says.
 
 from __future__ import annotations
 
-import multiprocessing
-import resource
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import perf_counter, process_time
@@ -16,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .runner import Folders, Results, Row
+from .data import gowalla
+from .runner import Folders, Results, Row, apart, peak
 
 if TYPE_CHECKING:
     import minirec as mr
@@ -136,14 +135,6 @@ def _run_ncf(claim: Claim, data: Path) -> Row:
     return _fits(claim, train, names, lambda model: mr.evaluate_sampled({"model": model}, positives, negatives).to_dict()["model"])
 
 
-def gowalla(folder: Path) -> tuple[mr.Dataset, mr.Dataset]:
-    """Train and test of the LightGCN split of Gowalla."""
-    import minirec as mr
-
-    train, test = (mr.read(folder / "gowalla" / name, format="adjacency") for name in ("train.txt", "test.txt"))
-    return train, test
-
-
 def _run_gowalla(claim: Claim, data: Path) -> Row:
     import minirec as mr
 
@@ -193,11 +184,10 @@ PROTOCOLS: dict[str, tuple[str, Callable[[Claim, Path], Row]]] = {
 
 
 def _measure(claim: Claim, data: Path) -> Row:
-    """Run in a process of its own, so that the peak memory is this row's."""
+    """One row; it is run in a process of its own."""
     found = PROTOCOLS[claim.protocol][1](claim, data)
     difference = {name: round(found["ours"][name] - value, 4) for name, value in claim.published.items()}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return claim._asdict() | found | {"difference": difference, "seed_count": claim.seeds, "peak_mb": round(peak)}
+    return claim._asdict() | found | {"difference": difference, "seed_count": claim.seeds, "peak_mb": peak()}
 
 
 def run(folders: Folders, only: list[str] | None, again: bool) -> Iterator[Row]:
@@ -211,8 +201,7 @@ def run(folders: Folders, only: list[str] | None, again: bool) -> Iterator[Row]:
         if folders.data is None:
             yield {"task": claim.method, "error": "name the folder with ml-1m and gowalla: --data-folder or MINIREC_DATA"}
             continue
-        with multiprocessing.get_context("spawn").Pool(1) as process:
-            row = process.apply(_measure, (claim, folders.data))
+        row = apart(_measure, claim, folders.data)
         results.put(row)
         yield row | {"task": claim.method, "seconds": row["seconds"]}
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from .load import Load
 from .peers import PEERS, install, python_of
 from .quality import JUDGES, Judge, agreement
 from .task import Goal, Task
+from .worker import peak_megabytes
 
 ROOT = Path(__file__).resolve().parent.parent
 SELF = ("minirec", "minirec-numpy")  # sides that run in this environment
@@ -117,6 +119,18 @@ class Results:
         scratch = self.path.with_suffix(".partial")
         scratch.write_text(json.dumps(self.rows, indent=1) + "\n", "utf-8")
         scratch.replace(self.path)
+
+
+def apart(function: Callable[..., Row], *arguments: Any) -> Row:
+    """The row of `function(*arguments)`, run in a process of its own, so that the peak memory is this row's."""
+    with multiprocessing.get_context("spawn").Pool(1) as process:
+        return process.apply(function, arguments)
+
+
+def peak() -> int | None:
+    """The peak memory of this process in whole MB, None where the system does not tell."""
+    megabytes = peak_megabytes()
+    return None if megabytes is None else round(megabytes)
 
 
 SPEED_KEY = ("task", "data", "threads", "peer")

@@ -31,7 +31,7 @@ def read(folder: Path) -> tuple[mr.Dataset, str]:
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
     monkeypatch.setattr(frontier, "FAMILIES", FAMILIES)
     monkeypatch.setattr(frontier, "SHOPS", {"tiny": frontier.Shop("A tiny shop", read)})
-    monkeypatch.setattr(frontier, "_apart", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(frontier, "apart", lambda function, *arguments: function(*arguments))
     return Folders(tmp_path, tmp_path, tmp_path, tmp_path / "results")
 
 

@@ -107,7 +107,7 @@ class Dataset:
     @cached_property
     def binary(self) -> CSR:
         """Users x items, float32; 1 wherever a user has an event with an item."""
-        return self.matrix.with_data(np.ones(self.matrix.nnz, np.float32))
+        return self.matrix.binary()
 
     @cached_property
     def item_counts(self) -> NDArray[np.int64]:

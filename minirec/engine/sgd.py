@@ -58,12 +58,16 @@ class Held(NamedTuple):
     @classmethod
     def of(cls, x: CSR) -> Held:
         """O(pairs), and 32 bytes a pair while it is made."""
-        hashed = (x.indices.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
         counts = x.counts()
-        bits = (hashed * np.repeat(8 * counts, counts).astype(np.uint64)) >> np.uint64(32)
         taken = np.zeros(8 * x.nnz, bool)
-        taken[np.repeat(8 * x.indptr[:-1], counts) + bits.astype(np.int64)] = True
+        taken[filter_bits(x.indices, np.repeat(x.indptr[:-1], counts), np.repeat(counts, counts))] = True
         return cls(x.indptr, x.indices, np.packbits(taken, bitorder="little"))
+
+
+def filter_bits(items: Index, first: Pointer, counts: Pointer) -> NDArray[np.int64]:
+    """The bit of each item in the filter of `Held`, for a user whose row begins at `first` and has so many items."""
+    hashed = (items.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
+    return 8 * first + ((hashed * (8 * counts).astype(np.uint64)) >> np.uint64(32)).astype(np.int64)
 
 
 class Negatives(NamedTuple):

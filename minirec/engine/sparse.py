@@ -95,6 +95,10 @@ class CSR(NamedTuple):
         csc = self.to_scipy().tocsc()
         return CSR(csc.indptr.astype(np.int64), csc.indices.astype(np.int32, copy=False), csc.data, (self.shape[1], self.shape[0]))
 
+    def binary(self) -> CSR:
+        """The same pattern with ones."""
+        return self.with_data(np.ones(self.nnz, np.float32))
+
     def with_data(self, data: Floats) -> CSR:
         """The same pattern with other values."""
         return self._replace(data=data)

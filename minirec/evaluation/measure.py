@@ -36,7 +36,7 @@ OVERALL = frozenset({"coverage", "gini", *PARITY, "rmse", "mae", "accuracy"})  #
 # Beyond this many pairs of an evaluated user and a train user, intra-list distance over train vectors takes minutes and gigabytes
 # and is left out unless it is asked for by name.
 ILD_PAIRS = 10**9
-BLOCK = 2048  # users
+BLOCK = 2048  # users at least; and a quarter of the items, as each block looks at every item a few times
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def measure(lists: Lists, setting: Setting, ks: tuple[int, ...], metrics: Iterab
         hit = np.asfortranarray(find_hits(shown, part.truth))
         return hit, _per_user(wanted, shown, hit, part, ks)
 
-    blocks = run_blocks(block, len(table), BLOCK) or [block(0, 0)]
+    blocks = run_blocks(block, len(table), max(BLOCK, len(setting.groups.popularity) // 4)) or [block(0, 0)]
     hit = np.concatenate([hit for hit, _ in blocks])
     per_user = {name: np.concatenate([values[name] for _, values in blocks]) for name in blocks[0][1]}
     if ("", "ild") in wanted:

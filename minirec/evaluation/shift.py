@@ -60,7 +60,8 @@ def item_shift(validation: Dataset, test: Dataset, *, rounds: int = ROUNDS, leve
     of_user, of_test = np.bincount(user, minlength=n_users), np.bincount(user[in_test], minlength=n_users)
     order = np.argsort(user, kind="stable")
     user, item, in_test = user[order], item[order], in_test[order]
-    observed = _distance(item, in_test, n_items)
+    total = np.bincount(item, minlength=n_items)
+    observed = _distance(item, in_test, total)
 
     first = np.cumsum(of_user) - of_user
     apart = (of_test == 0) | (of_test == of_user)  # users with pairs on one side alone
@@ -74,7 +75,7 @@ def item_shift(validation: Dataset, test: Dataset, *, rounds: int = ROUNDS, leve
         sides = np.where(apart, 0, of_test)
         moved = rng.permutation(whole_users)
         sides[whole_users] = np.where(of_test[moved] > 0, of_user[whole_users], 0)
-        drawn[at] = _distance(item, place - first[user] < sides[user], n_items)
+        drawn[at] = _distance(item, place - first[user] < sides[user], total)
     p = (1 + int((drawn >= observed - 1e-12).sum())) / (1 + rounds)
     return ItemShift(observed, float(drawn.mean()), p, level)
 
@@ -88,10 +89,10 @@ def _common(validation: Dataset, test: Dataset, what: str) -> tuple[NDArray[np.i
     return np.concatenate([left, rows[right]]), int(len(known) + (rows >= len(known)).sum())
 
 
-def _distance(item: NDArray[np.int64], in_test: NDArray[np.bool_], n_items: int) -> float:
-    """Total variation distance between the item shares of the two sides; 1 where one of them is empty."""
-    test, both = np.bincount(item[in_test], minlength=n_items), np.bincount(item, minlength=n_items)
+def _distance(item: NDArray[np.int64], in_test: NDArray[np.bool_], total: NDArray[np.int64]) -> float:
+    """Total variation distance between the item shares of the two sides, `total` of both; 1 where one of them is empty."""
+    test = np.bincount(item[in_test], minlength=len(total))
     n = int(in_test.sum())
     if n in (0, len(item)):
         return 1.0
-    return 0.5 * float(np.abs((both - test) / (len(item) - n) - test / n).sum())
+    return 0.5 * float(np.abs((total - test) / (len(item) - n) - test / n).sum())

@@ -147,7 +147,7 @@ class ALS(FactorModel):
     def _confident(self, events: CSR) -> CSR:
         """The events with the confidence of each pair."""
         if self.alpha is None:
-            return events.with_data(np.ones(events.nnz, np.float32))
+            return events.binary()
         if events.nnz and events.data.min() < 0:
             raise DataError(
                 f"ALS(alpha={self.alpha!r}) takes weights for confidence, and one is {events.data.min()}: they must be at least 0"

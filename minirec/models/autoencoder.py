@@ -225,7 +225,7 @@ class LinearAutoencoder(LinearModel):
         scaled = probes * (scale / multiplier)[:, None]
         solved = np.concatenate(run_blocks(lambda start, stop: self.weights_[start:stop] @ scaled, n, _ROWS))
         solved = self.inverse_diagonal_[:, None] * probes - solved / scale[:, None]
-        if not self._residual(self.seen_.with_data(np.ones(self.seen_.nnz, np.float32)), penalty, solved) <= _RESIDUAL:
+        if not self._residual(self.seen_.binary(), penalty, solved) <= _RESIDUAL:
             raise ModelFitError(f"{self!r}: rounding has taken too many digits of the weights to change them further: fit again")
 
 

@@ -8,12 +8,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
 from ..data.ids import Id, IdIndex, Ids, Rows, checked_id
 from ..engine.backend import one_blas_thread, resolve
 from ..engine.scorers import Scorer, Scores
-from ..engine.sparse import CSR
+from ..engine.sparse import CSR, Index
 from ..engine.topk import Filters, rank
 from ..errors import (
     DataError,
@@ -41,6 +42,11 @@ class Part(NamedTuple):
     source: str
     name: Id
     value: float
+
+
+def history_parts(items: IdIndex, rows: Index, shares: NDArray[Any]) -> list[Part]:
+    """What each item of a history adds to a score; those that add nothing are left out."""
+    return [Part("history", name, float(share)) for name, share in zip(items.ids(rows), shares, strict=True) if share]
 
 
 class Explanation(NamedTuple):
@@ -118,6 +124,12 @@ class Recommender(ABC):
     def _item_similarity(self, item: int) -> Scores:
         """Similarity of all items to one item row."""
         raise NotSupportedError(f"{type(self).__name__} has no notion of similar items")
+
+    def _scores_alone(self, item: int) -> Scores:
+        """The scores of somebody who has this item alone, (items,): similarities, where a model has no others."""
+        alone = CSR(np.array([0, 1]), np.array([item], np.int32), np.ones(1, np.float32), (1, len(self.items_)))
+        scores: Scores = self._scorer(Profiles(None, alone)).block(0, 1)[0]
+        return scores
 
     # ---- parameters -----------------------------------------------------------------------------------------------------
 
@@ -213,10 +225,7 @@ class Recommender(ABC):
             return {}
         truth, seen = truth.rows(rows), self.seen_.rows(rows)
         ranked = rank(self._scorer(Profiles(rows, seen)), 20, backend=self.backend_, filters=Filters(banned=(seen,)))
-        n = self.seen_.shape[1]
-        held_out = truth.row_ids() * n + truth.indices
-        listed = np.repeat(np.arange(len(rows)), np.diff(ranked.indptr)) * n + ranked.items
-        hits = np.bincount(listed[np.isin(listed, held_out)] // n, minlength=len(rows))
+        hits = np.bincount(ranked.hits(truth)[0], minlength=len(rows))
         return {"validation_recall@20": float(np.mean(hits / truth.counts()))}
 
     def update(self, events: Dataset) -> Self:

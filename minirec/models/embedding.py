@@ -133,7 +133,7 @@ class EmbeddingModel(FactorModel):
         known = (inner.counts()[users] > 0) & (popularity[items] > 0) & ~np.isin(users.astype(np.int64) * train.n_items + items, seen)
         if not known.any():
             return train.binary, None
-        return inner.with_data(np.ones(inner.nnz, np.float32)), CSR.from_pairs(users[known], items[known], None, inner.shape)
+        return inner.binary(), CSR.from_pairs(users[known], items[known], None, inner.shape)
 
     def _ndcg(self, inner: CSR, held_out: CSR) -> float:
         """Mean NDCG@20 over the users with held-out events, among the items that the other events know and the user has not."""
@@ -141,11 +141,9 @@ class EmbeddingModel(FactorModel):
         truth, unknown = held_out.rows(rows), np.flatnonzero(np.bincount(inner.indices, minlength=n) == 0).astype(np.int32)
         scorer = VectorScorer(self.user_factors_[rows], self.item_factors_)
         ranked = rank(scorer, _LENGTH, backend=self.backend_, filters=Filters(banned=(inner.rows(rows),), deny=unknown))
-        lengths = np.diff(ranked.indptr)
-        listed, place = np.repeat(np.arange(len(rows)), lengths), np.arange(len(ranked.items)) - np.repeat(ranked.indptr[:-1], lengths)
-        hit = np.isin(listed * n + ranked.items, truth.row_ids() * n + truth.indices)
+        owner, place = ranked.hits(truth)
         discounts = 1 / np.log2(np.arange(2, _LENGTH + 2))
-        gain = np.bincount(listed[hit], weights=discounts[place[hit]], minlength=len(rows))
+        gain = np.bincount(owner, weights=discounts[place], minlength=len(rows))
         return float(np.mean(gain / np.cumsum(discounts)[np.minimum(truth.counts(), _LENGTH) - 1]))
 
     def _new_vector(self, history: Index) -> NDArray[np.float64]:

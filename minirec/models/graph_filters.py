@@ -25,7 +25,7 @@ from ..engine.propagate import normalized
 from ..engine.scorers import Scores
 from ..engine.sparse import CSR
 from ..engine.svd import basis_size, truncated_svd
-from .base import Monitor, Part, Recommender
+from .base import Monitor, Part, Recommender, history_parts
 from .checks import choice, number, whole
 from .request import Profiles
 
@@ -114,20 +114,16 @@ class GraphFilter(Recommender):
     def _scorer(self, profiles: Profiles) -> FilterScorer:
         _, polynomial, degrees = self._graph()
         before, after = self._powers()
-        history = profiles.history.with_data(np.ones(profiles.history.nnz, np.float32))
+        history = profiles.history.binary()
         inward_scale, outward_scale = (degrees**before).astype(np.float32), (degrees ** (after - self.tail_exponent)).astype(np.float32)
         return FilterScorer(history, polynomial, inward_scale, outward_scale, self.inward_, self.outward_, self.backend_)
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         scorer = self._scorer(profiles)
-        names = self.items_.ids(scorer.history.indices)
-        return [Part("history", name, float(share)) for name, share in zip(names, scorer.parts(item), strict=True) if share]
+        return history_parts(self.items_, scorer.history.indices, scorer.parts(item))
 
     def _item_similarity(self, item: int) -> Scores:
-        """What having this item adds to the score of each other."""
-        one = CSR(np.array([0, 1]), np.array([item], np.int32), np.ones(1, np.float32), (1, len(self.items_)))
-        row: Scores = self._scorer(Profiles(None, one)).block(0, 1)[0]
-        return row
+        return self._scores_alone(item)
 
 
 class GFCF(GraphFilter):

@@ -26,7 +26,7 @@ from ..engine.scorers import Scores, pairs_by_block
 from ..engine.sparse import CSR, Index
 from ..engine.topics import topic_shares
 from ..errors import DataError
-from .base import Monitor, Part, Recommender
+from .base import Monitor, Part, Recommender, history_parts
 from .checks import choice, number, whole
 from .request import Profiles
 
@@ -68,7 +68,7 @@ class _AbsorbingWalk(Recommender):
         return np.zeros(edges.shape[0]), np.arange(self.steps + 1, dtype=np.float64)
 
     def _edges(self, matrix: CSR) -> CSR:
-        return matrix if self.use_weights else matrix.with_data(np.ones(matrix.nnz, np.float32))
+        return matrix if self.use_weights else matrix.binary()
 
     def _check_shapes(self) -> None:
         users, items = len(self.users_), len(self.items_)
@@ -80,10 +80,7 @@ class _AbsorbingWalk(Recommender):
         return _WalkScorer(self, profiles)
 
     def _item_similarity(self, item: int) -> Scores:
-        """The scores of somebody who has this item alone."""
-        alone = CSR(np.array([0, 1]), np.array([item], np.int32), np.ones(1, np.float32), (1, len(self.items_)))
-        scores: Scores = self._scorer(Profiles(None, alone)).block(0, 1)[0]
-        return scores
+        return self._scores_alone(item)
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         """Follow all walks from the item at once, and note what is earned where they end."""
@@ -118,7 +115,7 @@ class _AbsorbingWalk(Recommender):
             if not (self._at_items or new):
                 passed[0] = 0.0
             mass = sums(edges.indices, edges.data * (passed / by_row)[owner], len(part.items))
-        parts = [Part("history", name, float(share)) for name, share in zip(self.items_.ids(targets), earned, strict=True) if share]
+        parts = history_parts(self.items_, targets, earned)
         return [*parts, Part("way", "users met", on_the_way)] if on_the_way else parts
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..engine.sparse import CSR
 from ..engine.topk import LinearScorer, Scores
-from .base import Part, Recommender
+from .base import Part, Recommender, history_parts
 from .request import Profiles
 
 
@@ -24,7 +24,7 @@ class LinearModel(Recommender):
 
     def _values(self, history: CSR) -> CSR:
         """The history as the model sees it, x_u: by default 1 for each item."""
-        return history.with_data(np.ones(history.nnz, np.float32))
+        return history.binary()
 
     def _check_shapes(self) -> None:
         n, w = len(self.items_), self.weights_
@@ -50,8 +50,7 @@ class LinearModel(Recommender):
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         values = self._values(profiles.history)
         shares = values.data * self._weights_to(item, values)
-        names = self.items_.ids(values.indices)
-        return [Part("history", name, float(share)) for name, share in zip(names, shares, strict=True) if share]
+        return history_parts(self.items_, values.indices, shares)
 
     def _item_similarity(self, item: int) -> Scores:
         """The row of the weights: what having this item adds to the score of each other."""

@@ -106,7 +106,7 @@ class _Neighbourhood(Recommender):
 
     def _entries(self, matrix: CSR) -> CSR:
         """The events as the model sees them: weights or ones."""
-        return matrix if self.use_weights else matrix.with_data(np.ones(matrix.nnz, np.float32))
+        return matrix if self.use_weights else matrix.binary()
 
     def _compare(self, documents: CSR) -> Similarity:
         """Count what the similarity needs to know of the collection."""

@@ -13,7 +13,7 @@ from ..engine.propagate import propagate
 from ..engine.scorers import Scores, pairs_by_block
 from ..engine.sparse import CSR, Floats, Index
 from ..errors import DataError
-from .base import Monitor, Part, Recommender
+from .base import Monitor, Part, Recommender, history_parts
 from .checks import choice, number
 from .request import Profiles
 
@@ -69,7 +69,7 @@ class PersonalizedPageRank(Recommender):
 
     def _edges(self, matrix: CSR) -> CSR:
         if not self.use_weights:
-            return matrix.with_data(np.ones(matrix.nnz, np.float32))
+            return matrix.binary()
         if not (matrix.data > 0).all():
             raise DataError("PersonalizedPageRank with use_weights=True needs weights above 0: they are shares of probabilities")
         return matrix
@@ -83,22 +83,19 @@ class PersonalizedPageRank(Recommender):
         return _RankScorer(self, profiles)
 
     def _item_similarity(self, item: int) -> Scores:
-        """The scores of somebody who has this item alone."""
-        alone = CSR(np.array([0, 1]), np.array([item], np.int32), np.ones(1, np.float32), (1, len(self.items_)))
-        scores: Scores = self._scorer(Profiles(None, alone)).block(0, 1)[0]
-        return scores
+        return self._scores_alone(item)
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         scorer = self._scorer(profiles)
         chosen, weights = scorer.history.row(0)
-        parts = []
+        parts: list[Part] = []
         for at in range(0, len(chosen), _WIDTH):
             some = slice(at, at + _WIDTH)
             first = np.zeros((len(self.items_), len(chosen[some])))
             first[chosen[some], np.arange(first.shape[1])] = weights[some] / weights.sum(dtype=np.float64)
             shares = scorer.series(first, np.zeros(first.shape[1], np.int64))[item]
-            parts += [Part("history", name, float(share)) for name, share in zip(self.items_.ids(chosen[some]), shares, strict=True)]
-        return [part for part in parts if part.value]
+            parts += history_parts(self.items_, chosen[some], shares)
+        return parts
 
 
 class _RankScorer:

@@ -12,7 +12,7 @@ from ..engine.neighbours import BLOCK, topk_product, topk_rows
 from ..engine.scorers import FactoredScorer, Scores
 from ..engine.sparse import CSR
 from ..options import thread_count
-from .base import Monitor, Part, Recommender
+from .base import Monitor, Part, Recommender, history_parts
 from .checks import number, whole
 from .request import Profiles
 
@@ -102,7 +102,7 @@ class SANSA(Recommender):
                 raise ValueError(f"a layer does not fit {n} items")
 
     def _scorer(self, profiles: Profiles) -> FactoredScorer:
-        history = profiles.history.with_data(np.ones(profiles.history.nnz, np.float32))
+        history = profiles.history.binary()
         return FactoredScorer(history, self.encoder_, self.decoder_, self.backend_)
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
@@ -112,10 +112,7 @@ class SANSA(Recommender):
         sources = profiles.history.indices[profiles.history.indices != item]
         encoded = self.encoder_.rows(sources)
         shares = np.bincount(encoded.row_ids(), weights=encoded.data * column[encoded.indices], minlength=len(sources))
-        return [Part("history", name, float(share)) for name, share in zip(self.items_.ids(sources), shares, strict=True) if share]
+        return history_parts(self.items_, sources, shares)
 
     def _item_similarity(self, item: int) -> Scores:
-        """The row of the weights: what having this item adds to the score of each other."""
-        alone = CSR(np.array([0, 1]), np.array([item], np.int32), np.ones(1, np.float32), (1, len(self.items_)))
-        row: Scores = FactoredScorer(alone, self.encoder_, self.decoder_, self.backend_).block(0, 1)[0]
-        return row
+        return self._scores_alone(item)

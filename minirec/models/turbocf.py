@@ -11,7 +11,7 @@ from ..engine.filters import FilterScorer, PolynomialFilter
 from ..engine.neighbours import topk_product
 from ..engine.scorers import LinearScorer, Scores
 from ..engine.sparse import CSR
-from .base import Monitor, Part
+from .base import Monitor, Part, history_parts
 from .checks import choice, number
 from .linear import LinearModel
 from .request import Profiles
@@ -106,11 +106,7 @@ class TurboCF(LinearModel):
         scorer = self._scorer(profiles)
         if isinstance(scorer, LinearScorer):
             return super()._explain(profiles, item)
-        names = self.items_.ids(scorer.history.indices)
-        return [Part("history", name, float(share)) for name, share in zip(names, scorer.parts(item), strict=True) if share]
+        return history_parts(self.items_, scorer.history.indices, scorer.parts(item))
 
     def _item_similarity(self, item: int) -> Scores:
-        """What having this item adds to the score of each other."""
-        one = CSR(np.array([0, 1]), np.array([item], np.int32), np.ones(1, np.float32), (1, len(self.items_)))
-        row: Scores = self._scorer(Profiles(None, one)).block(0, 1)[0]
-        return row
+        return self._scores_alone(item)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..losses import logistic, pairwise_logistic, squared
+from ..sgd import filter_bits
 from ..sparse import Floats, Index, Pointer
 
 Bits = NDArray[np.uint64]
@@ -48,8 +49,7 @@ class _Draws:
     def _have(self, users: Index, items: Index) -> NDArray[np.bool_]:
         """Whether each user has the item: by the filter (see `sgd.Held`), then by bisection of the rows of those that may."""
         first, last = self.indptr[users], self.indptr[users + 1]
-        hashed = (items.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
-        bit = 8 * first + ((hashed * (8 * (last - first)).astype(np.uint64)) >> np.uint64(32)).astype(np.int64)
+        bit = filter_bits(items, first, last - first)
         have = last > first
         have[have] = (self.filter[bit[have] >> 3] >> (bit[have] & 7)) & 1
         maybe = np.flatnonzero(have)
