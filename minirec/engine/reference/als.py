@@ -77,23 +77,25 @@ def als_block(
 ) -> None:  # fmt: skip
     """One sweep over blocks of `size` coordinates, each solved exactly with the others fixed. O(nnz d size + rows d size^2)."""
     d = fixed.shape[1]
-    for r in range(start, stop):
-        v, c = _entries(r, indptr, indices, confidence, fixed)
-        if not len(c):
-            out[r], loss[r] = 0, 0
+    for rows, entries in _alike(start, stop, indptr, d):
+        if not entries.shape[1]:
+            out[rows], loss[rows] = 0, 0
             continue
-        x, weights = out[r].astype(np.float64), c - overlap
-        scores = v @ x
+        v, c = fixed[indices[entries]].astype(np.float64), confidence[entries].astype(np.float64)
+        x, own, weights = out[rows].astype(np.float64), ridge[rows, None].astype(np.float64), c - overlap
+        scores = _times(v, x)
         for first in range(0, d, size):
             block = slice(first, first + size)
-            part = v[:, block]
-            lhs = gram[block, block] + (part.T * weights) @ part
-            lhs.flat[:: len(lhs) + 1] += ridge[r]
-            move = np.linalg.solve(lhs, (c - weights * scores) @ part - gram[block] @ x - ridge[r] * x[block])
-            x[block] += move
-            scores += part @ move
-        out[r] = x
-        loss[r] = c @ (scores - 1) ** 2 - overlap * scores @ scores + x @ gram @ x + ridge[r] * x @ x
+            part = v[:, :, block]
+            across = part.transpose(0, 2, 1)
+            lhs = gram[block, block] + np.matmul(across * weights[:, None, :], part)
+            lhs += own[:, :, None] * np.eye(lhs.shape[1])
+            rhs = _times(across, c - weights * scores) - _times(gram[block], x) - own * x[:, block]
+            move = np.linalg.solve(lhs, rhs[:, :, None])[:, :, 0]
+            x[:, block] += move
+            scores += _times(part, move)
+        out[rows] = x
+        loss[rows] = _dots(c, (scores - 1) ** 2) - overlap * _dots(scores, scores) + _dots(x, _times(gram, x) + own * x)
 
 
 TINY = np.float32(1e-20)  # a squared residual below it is zero in single precision
