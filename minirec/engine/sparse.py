@@ -30,12 +30,19 @@ class CSR(NamedTuple):
     def from_pairs(cls, rows: NDArray[Any], columns: NDArray[Any], data: NDArray[Any] | None, shape: tuple[int, int]) -> CSR:
         """Build from coordinates; values of one pair are summed in float64, in the order given. O(nnz log nnz)."""
         key = rows.astype(np.int64) * shape[1] + columns
-        order = np.argsort(key, kind="stable")
-        key = key[order]
-        first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if len(key) else np.zeros(0, np.int64)
-        values = np.ones(len(key), np.float64) if data is None else data.astype(np.float64)[order]
-        summed = np.add.reduceat(values, first) if len(first) else values
+        if data is None:
+            key.sort()
+        else:
+            order = np.argsort(key, kind="stable")
+            key, data = key[order], data.astype(np.float64)[order]
+        fresh = np.ones(len(key), bool)
+        np.not_equal(key[1:], key[:-1], out=fresh[1:])
+        first = np.flatnonzero(fresh)
         unique = key[first]
+        if data is None:
+            summed = np.ones(len(key)) if len(first) == len(key) else np.diff(np.append(first, len(key)))
+        else:
+            summed = np.add.reduceat(data, first) if len(first) else data
         if shape[0] == 1:  # the path of a live request
             return cls(np.array([0, len(unique)], np.int64), unique.astype(np.int32), summed.astype(np.float32), shape)
         counts = np.bincount(unique // shape[1], minlength=shape[0]) if shape[1] else np.zeros(shape[0], np.int64)
@@ -63,6 +70,13 @@ class CSR(NamedTuple):
     def counts(self) -> NDArray[np.int64]:
         """Entries in each row."""
         return np.diff(self.indptr)
+
+    def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """The sum of `values` (nnz,) over each row, in float64."""
+        total, filled = np.zeros(self.shape[0]), np.flatnonzero(self.counts())
+        if len(filled):
+            total[filled] = np.add.reduceat(values.astype(np.float64, copy=False), self.indptr[filled])
+        return total
 
     def row_ids(self) -> NDArray[np.int64]:
         """The row of each stored entry."""

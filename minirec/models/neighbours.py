@@ -53,22 +53,20 @@ class Similarity(NamedTuple):
 
     def vectors(self, documents: CSR) -> CSR:
         """The weighted vectors of documents (rows) over terms."""
-        w, counts = documents.data, documents.counts()
+        w = documents.data
         if self.kind == "tfidf":
             return documents.with_data(w * self.idf[documents.indices])
         if self.kind == "bm25":
-            length = np.bincount(documents.row_ids(), weights=w, minlength=documents.shape[0])
-            saturation = self.k1 * (1 - self.b + self.b * length / self.mean_length)
-            weighted = self.idf[documents.indices] * w * (self.k1 + 1) / (w + np.repeat(saturation, counts))
-            return documents.with_data(weighted.astype(np.float32))
+            saturation = self.k1 * (1 - self.b + self.b * documents.sums(w) / self.mean_length)
+            weighted = self.idf[documents.indices] * w * np.float32(self.k1 + 1)
+            return documents.with_data(weighted / (w + np.repeat(saturation.astype(np.float32), documents.counts())))
         return documents.with_data(np.ones_like(w)) if self.kind == "jaccard" else documents
 
     def scales(self, vectors: CSR) -> NDArray[np.float64]:
         """What the product of two vectors is divided by, for each of them: their norms, sizes, or 1."""
         if self.kind == "bm25":
             return np.ones(vectors.shape[0])
-        weights = vectors.data.astype(np.float64) ** 2
-        squares: NDArray[np.float64] = np.bincount(vectors.row_ids(), weights=weights, minlength=vectors.shape[0]).astype(np.float64)
+        squares = vectors.sums(np.square(vectors.data, dtype=np.float64))
         return squares if self.kind == "jaccard" else np.sqrt(squares)
 
     def nearest(
@@ -171,11 +169,14 @@ class ItemKNN(_Neighbourhood, LinearModel):
         return 48 * dataset.n_items * min(self.neighbors, dataset.n_items) + 80 * len(dataset)
 
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
-        documents = self._entries(train.matrix).transpose()
+        by_term = self._entries(train.matrix)
+        documents = by_term.transpose()
         compare = self._compare(documents)
         vectors = compare.vectors(documents)
+        if vectors.data is not documents.data:
+            by_term = vectors.transpose()
         own = np.arange(train.n_items, dtype=np.int32)
-        nearest = compare.nearest(vectors, vectors.transpose(), compare.scales(vectors), self.neighbors, self.backend_, own)
+        nearest = compare.nearest(vectors, by_term, compare.scales(vectors), self.neighbors, self.backend_, own)
         self.weights_ = nearest if self.neighbors_of == "source" else nearest.transpose()
 
     def _values(self, history: CSR) -> CSR:

@@ -107,7 +107,7 @@ class _RankScorer:
         self.scale = np.maximum(by_item.counts(), 1) ** -float(model.tail_exponent)
         self.from_items = by_user
         self.from_users = by_item
-        self.user_sums = np.maximum(np.bincount(by_user.row_ids(), by_user.data, by_user.shape[0]), 1e-300)
+        self.user_sums = np.maximum(by_user.sums(by_user.data), 1e-300)
         self.item_sums = np.maximum(np.bincount(by_user.indices, by_user.data, by_user.shape[1]), 1e-300)
 
     @property

@@ -111,7 +111,7 @@ class SANSA(Recommender):
         column[self.decoder_.row_ids()[into]] = self.decoder_.data[into]
         sources = profiles.history.indices[profiles.history.indices != item]
         encoded = self.encoder_.rows(sources)
-        shares = np.bincount(encoded.row_ids(), weights=encoded.data * column[encoded.indices], minlength=len(sources))
+        shares = encoded.sums(encoded.data * column[encoded.indices])
         return history_parts(self.items_, sources, shares)
 
     def _item_similarity(self, item: int) -> Scores:

@@ -128,7 +128,7 @@ class UltraGCN(EmbeddingModel):
         lengths, degrees = events.counts(), np.bincount(events.indices, minlength=events.shape[1])
         by_item = events.transpose()
         # row sums of X^T X: the lengths of the histories that each item is in
-        sums = np.bincount(by_item.row_ids(), weights=lengths[by_item.indices], minlength=events.shape[1])
+        sums = by_item.sums(lengths[by_item.indices])
         omega = topk_product(
             by_item,
             events,

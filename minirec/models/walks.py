@@ -75,7 +75,7 @@ class P3alpha(LinearModel):
             left_out=np.arange(n, dtype=np.int32),
         )
         if self.normalize:
-            sums = np.bincount(weights.row_ids(), weights=weights.data, minlength=n)
+            sums = weights.sums(weights.data)
             weights = weights.with_data((weights.data / np.repeat(sums, weights.counts())).astype(np.float32))
         if self.neighbors_of == "both":
             weights = topk_rows(weights.transpose(), self.neighbors, self.backend_).transpose()

@@ -17,7 +17,7 @@ def matmul_topk(
     row_scale: Any, column_scale: Any, shrinkage: float, union: bool, left_out: Any, k: int,
 ) -> Any:  # fmt: skip
     """Bound by scattered additions into one row of sums, which stays in the cache: 250 million of them for the items of
-    MovieLens-1M take .25 s on 2 threads, 2 ns each.
+    MovieLens-1M take .145 s on 2 threads, 1.2 ns each and thread; an index that cannot be negative saves a quarter.
 
     A row with few products lists the columns that it touches; one with many reads all its sums afterwards. Selection is a heap
     of one integer an entry: the bits of the value (those of positive floats are ordered as integers), then the column reversed.
@@ -43,10 +43,10 @@ def matmul_topk(
                     sums[c] += factor if binary else factor * b_data[b]
             elif binary:
                 for b in range(b_indptr[i], b_indptr[i + 1]):
-                    sums[b_indices[b]] += factor
+                    sums[np.uint32(b_indices[b])] += factor
             else:
                 for b in range(b_indptr[i], b_indptr[i + 1]):
-                    sums[b_indices[b]] += factor * b_data[b]
+                    sums[np.uint32(b_indices[b])] += factor * b_data[b]
         found = 0
         for at in range(n_touched if listed else n):
             c = touched[at] if listed else np.int32(at)
