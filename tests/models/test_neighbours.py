@@ -3,7 +3,7 @@
 import naive_linear
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from minirec.data.dataset import Dataset
@@ -27,6 +27,14 @@ def scores(model, n_users, n_items):
     return model.score(users, items).reshape(n_users, n_items)
 
 
+def assume_settled(near, documents, k):
+    """Leave out the rare set where different documents are the k-th and the next neighbour by less than single precision tells."""
+    for row in near:
+        order = np.argsort(-row, kind="stable")
+        last, after = order[k - 1 : k + 1] if k < len(row) else (order[0], order[0])
+        assume(abs(row[last] - row[after]) > 1e-6 or row[last] == 0 or np.array_equal(documents[last], documents[after]))
+
+
 @settings(max_examples=40, deadline=None)
 @given(SEEDS, st.sampled_from(SIMILARITIES), st.booleans(), st.sampled_from([0.0, 3.0]), st.integers(1, 6))
 def test_items_against_loops(seed, kind, use_weights, shrinkage, k):
@@ -34,6 +42,8 @@ def test_items_against_loops(seed, kind, use_weights, shrinkage, k):
     seen = x if use_weights else (x > 0).astype(float)
     shrinkage = 0.0 if kind == "bm25" else shrinkage
     near = naive_linear.similarity(seen.T, kind, shrinkage, k1=1.5, b=0.6)
+    if kind in ("tfidf", "bm25"):
+        assume_settled(near, seen.T, k)
     settings_ = {"neighbors": k, "similarity": kind, "shrinkage": shrinkage, "use_weights": use_weights, "k1": 1.5, "b": 0.6}
     # "target": row j of the similarities holds the neighbours of the item to be scored; "source": row i those of the history's
     expected = {"target": seen @ naive_linear.cut_rows(near, k).T, "source": seen @ naive_linear.cut_rows(near, k)}
@@ -49,6 +59,8 @@ def test_users_against_loops(seed, kind, use_weights, shrinkage, k):
     seen = x if use_weights else (x > 0).astype(float)
     shrinkage = 0.0 if kind == "bm25" else shrinkage
     near = naive_linear.similarity(seen, kind, shrinkage, k1=1.5, b=0.6)
+    if kind in ("tfidf", "bm25"):
+        assume_settled(near, seen, k)
     model = UserKNN(neighbors=k, similarity=kind, shrinkage=shrinkage, use_weights=use_weights, k1=1.5, b=0.6).fit(dataset(x))
     assert np.allclose(scores(model, *x.shape), naive_linear.cut_rows(near, k) @ seen, rtol=1e-4, atol=1e-6)
 
