@@ -51,6 +51,7 @@ KERNELS: dict[str, Twin] = {
     "warp_entries": Twin("sgd", "allclose", 1e-5),
     "logistic_entries": Twin("sgd", "allclose", 1e-5),
     "rating_entries": Twin("sgd", "allclose", 1e-5),
+    "deal_samples": Twin("sgd", "exact"),
     "group_entries": Twin("sgd", "exact"),
     "sum_rows": Twin("sgd", "allclose", 1e-5),
     "descend_rows": Twin("sgd", "allclose", 1e-5),

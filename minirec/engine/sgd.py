@@ -86,15 +86,26 @@ class Negatives(NamedTuple):
         return cls(cumulative, guide.astype(np.int32))
 
 
-def epoch(n: int, rng: np.random.Generator, backend: str) -> Iterator[tuple[Index, np.uint64]]:
-    """Split samples 0..n-1 at random into batches, and give each a key for its random numbers; ascending within a batch."""
+class Batch(NamedTuple):
+    """Samples of a batch, ascending: their numbers, user and item of each, and the key of the batch's random numbers."""
+
+    samples: Index
+    users: Index
+    items: Index
+    key: np.uint64
+
+
+def epoch(users: Index, items: Index, rng: np.random.Generator, backend: str) -> Iterator[Batch]:
+    """Split the samples, given by the user and the item of each, at random into batches."""
+    n = len(users)
     size = np.clip(np.clip(BATCH, n / BATCHES, n / FEWEST), MIN_BATCH, MAX_BATCH)
     count = max(1, round(n / size))
-    batch = rng.integers(0, count, n, dtype=np.uint16).astype(np.int32)
+    batch = rng.integers(0, count, n, dtype=np.uint16)
     keys = rng.integers(0, 2**64, count, dtype=np.uint64)
-    filled, offsets, order = kernel("group_entries", backend)(batch, count)
-    for number, start, stop in zip(filled, offsets[:-1], offsets[1:], strict=True):
-        yield order[start:stop], keys[number]
+    offsets, samples, owners, positives = kernel("deal_samples", backend)(batch, count, users, items)
+    for start, stop, key in zip(offsets[:-1], offsets[1:], keys, strict=True):
+        if start < stop:
+            yield Batch(samples[start:stop], owners[start:stop], positives[start:stop], key)
 
 
 def block_size(n: int) -> int:
@@ -122,7 +133,9 @@ class Descent:
 
         The regularisation of a sample's user is that of one entry, not of `width`.
         """
-        first = np.flatnonzero(np.concatenate(([True], owners[1:] != owners[:-1])))
+        fresh = np.ones(len(owners), bool)
+        np.not_equal(owners[1:], owners[:-1], out=fresh[1:])
+        first = np.flatnonzero(fresh)
         bounds = np.append(first, len(owners))
         columns, pulls = np.empty((len(owners), width), np.int32), np.empty((len(owners), width), np.float32)
         before = np.empty((len(first), users.vectors.shape[1]), np.float32)
@@ -133,8 +146,8 @@ class Descent:
             self.move_rows(users, start, stop, groups, columns.ravel(), pulls.ravel(), items.vectors, before, 1 / width)
 
         run_blocks(move_users, len(first), block_size(len(first)))
-        user_of = np.repeat(np.arange(len(first), dtype=np.int32), np.diff(groups.offsets))
-        self.move(items, columns.ravel(), user_of, pulls.ravel(), before)
+        user_of = np.broadcast_to((np.cumsum(fresh, dtype=np.int32) - 1)[:, None], columns.shape)
+        self.move(items, columns.ravel(), user_of.ravel(), pulls.ravel(), before)
 
     def move(self, side: Side, rows: Index, columns: Index, pulls: Floats, other: Floats) -> None:
         """Move a side by entries in any order: entry e pulls row rows[e] along other[columns[e]] by pulls[e]."""

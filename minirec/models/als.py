@@ -184,8 +184,9 @@ class ALS(FactorModel):
         def block(start: int, stop: int) -> None:
             step(start, stop, indptr, indices, confidence, overlap, fixed, spread, ridge, *extra, out, loss)
 
-        alike = self.backend_ == "numpy" and solver == "cg"  # its rows with as many entries go together: the more, the faster
-        run_blocks(block, len(out), max(len(out), 1) if alike else _ROWS)
+        # NumPy takes rows with as many entries together, the more the faster; no row sees another, so their number may be any
+        alike = self.backend_ == "numpy" and solver != "cholesky"
+        run_blocks(block, len(out), max(-(-len(out) // thread_count()), 1) if alike else _ROWS)
         return float(loss.sum())
 
     def _fold_in(self, history: CSR) -> Scores:

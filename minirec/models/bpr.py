@@ -11,11 +11,11 @@ from ..data.dataset import Dataset
 from ..engine.backend import kernel
 from ..engine.losses import rank_weights, sigmoid
 from ..engine.scorers import Scores
-from ..engine.sgd import DRAWS, Fill, Held, Negatives, Side
+from ..engine.sgd import DRAWS, Batch, Fill, Held, Negatives, Side
 from ..engine.sparse import CSR, Floats, Index
 from .base import Monitor
 from .checks import number, whole
-from .descent import Batch, DescentModel, Vector, panel, without
+from .descent import DescentModel, Vector, panel, without
 
 
 class PairwiseModel(DescentModel):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
 from ..engine.scorers import Scores
-from ..engine.sgd import BATCHES, MAX_BATCH, Descent, Fill, Side, epoch
+from ..engine.sgd import BATCHES, MAX_BATCH, Batch, Descent, Fill, Side, epoch
 from ..engine.sparse import CSR, Index
 from .base import Monitor
 from .checks import number, whole
@@ -19,15 +19,6 @@ from .factor import FactorModel
 
 STEPS = 24  # of folding-in
 Vector: TypeAlias = NDArray[np.float64]
-
-
-class Batch(NamedTuple):
-    """Samples of a batch: positions in the data matrix, user and item of each, and the key of the batch's random numbers."""
-
-    samples: Index
-    users: Index
-    items: Index
-    key: np.uint64
 
 
 # what makes, from a batch and the two sides as they are, the function that writes its entries
@@ -71,8 +62,7 @@ class DescentModel(FactorModel):
         descent = Descent(self.learning_rate, self.regularization, self.backend_)
         owners = matrix.row_ids().astype(np.int32)
         for done in range(1, self.iterations + 1):
-            for samples, key in epoch(matrix.nnz, rng, self.backend_):
-                batch = Batch(samples, owners.take(samples), matrix.indices.take(samples), key)
+            for batch in epoch(owners, matrix.indices, rng, self.backend_):
                 descent.batch(users, items, batch.users, self._width(), prepare(batch, users, items))
             store(users, items)
             if monitor.step(done, self.iterations):

@@ -10,12 +10,12 @@ from ..data.dataset import Dataset
 from ..engine.backend import kernel
 from ..engine.losses import logistic
 from ..engine.scorers import Scores
-from ..engine.sgd import DRAWS, Fill, Held, Negatives, Side
+from ..engine.sgd import DRAWS, Batch, Fill, Held, Negatives, Side
 from ..engine.sparse import CSR, Floats, Index
 from ..errors import DataError
 from .base import Monitor
 from .checks import number, whole
-from .descent import Batch, DescentModel, Vector, panel, without
+from .descent import DescentModel, Vector, panel, without
 
 PANEL = 1024  # items that stand for the zeros of a new user
 

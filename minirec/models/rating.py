@@ -9,11 +9,11 @@ import numpy as np
 from ..data.dataset import Dataset
 from ..engine.backend import kernel, run_blocks
 from ..engine.scorers import Scores
-from ..engine.sgd import Descent, Fill, Side, ascending, block_size, epoch
+from ..engine.sgd import Batch, Descent, Fill, Side, ascending, block_size, epoch
 from ..engine.sparse import CSR, Floats, Index
 from ..errors import DataError
 from .base import Monitor, Part
-from .descent import Batch, DescentModel
+from .descent import DescentModel
 from .request import Profiles
 
 USER_RATE = 3  # SVDpp moves a user once in an iteration, where others move once in a batch: by steps so much longer
@@ -207,9 +207,10 @@ class SVDpp(RatingModel):
             of_items.move(items, x.indices, local, e[:, 0], vectors)
             of_implicit.move(implicit, x.indices, local, root, e_q)  # its bias is moved too, and used by nobody
 
+        everyone = np.arange(ratings.shape[0], dtype=np.int32)  # a sample is a user, with all ratings
         for done in range(1, self.iterations + 1):
-            for rows, _ in epoch(ratings.shape[0], rng, self.backend_):
-                step(rows)
+            for batch in epoch(everyone, everyone, rng, self.backend_):
+                step(batch.samples)
             self.implicit_factors_ = implicit.vectors.copy()
             self.item_factors_ = self._item_vectors_of(items)
             self.user_factors_ = self._vectors_of(users.vectors + self._implicit(ratings), users.bias)

@@ -116,16 +116,15 @@ def test_threads_do_not_change_a_bit(backend, monkeypatch):
         sides = [Side.random(n, 8, rng) for n in x.shape]
         descent = Descent(0.1, 0.01, backend)
         with options(threads=threads):
-            for samples, key in epoch(x.nnz, rng, backend):
-                own, positives = users[samples], x.indices[samples]
+            for batch in epoch(users, x.indices, rng, backend):
 
-                def fill(start, stop, columns, pulls, key=key, own=own, positives=positives):
+                def fill(start, stop, columns, pulls, batch=batch):
                     function(
-                        start, stop, key, 64, own, positives, *Held.of(x), *negatives,
+                        start, stop, batch.key, 64, batch.users, batch.items, *Held.of(x), *negatives,
                         sides[0].vectors, sides[1].vectors, sides[1].bias, columns, pulls,
                     )  # fmt: skip
 
-                descent.batch(*sides, own, 2, fill)
+                descent.batch(*sides, batch.users, 2, fill)
         return [array.tobytes() for side in sides for array in vars(side).values()]
 
     assert fitted(1) == fitted(2) == fitted(5)
@@ -133,18 +132,24 @@ def test_threads_do_not_change_a_bit(backend, monkeypatch):
 
 @pytest.mark.parametrize("n", [1, 2, 63, 64, 1000, 5000])
 def test_an_epoch_takes_every_sample_once(n):
-    batches = list(epoch(n, np.random.default_rng(0), "numpy"))
-    taken = np.concatenate([samples for samples, _ in batches])
+    rng = np.random.default_rng(1)
+    users, items = (rng.integers(0, 9, n).astype(np.int32) for _ in range(2))
+    batches = list(epoch(users, items, np.random.default_rng(0), "numpy"))
+    taken = np.concatenate([batch.samples for batch in batches])
     assert np.array_equal(np.sort(taken), np.arange(n))
-    assert all((np.diff(samples) > 0).all() for samples, _ in batches)
+    assert all((np.diff(batch.samples) > 0).all() for batch in batches)
+    for batch in batches:
+        assert np.array_equal(batch.users, users[batch.samples])
+        assert np.array_equal(batch.items, items[batch.samples])
     assert len(batches) <= max(1, min(n / MIN_BATCH, BATCHES) + 1)
-    assert len({int(key) for _, key in batches}) == len(batches)
-    again = list(epoch(n, np.random.default_rng(0), "numpy"))
-    assert all(np.array_equal(a, b) and s == t for (a, s), (b, t) in zip(batches, again, strict=True))
+    assert len({int(batch.key) for batch in batches}) == len(batches)
+    again = list(epoch(users, items, np.random.default_rng(0), "numpy"))
+    assert all(np.array_equal(a.samples, b.samples) and a.key == b.key for a, b in zip(batches, again, strict=True))
 
 
 def test_large_data_has_batches_of_limited_size():
-    batches = [len(samples) for samples, _ in epoch(MAX_BATCH * 80, np.random.default_rng(0), "numpy")]
+    samples = np.zeros(MAX_BATCH * 80, np.int32)
+    batches = [len(batch.samples) for batch in epoch(samples, samples, np.random.default_rng(0), "numpy")]
     assert len(batches) == 80
     assert max(batches) < 1.1 * MAX_BATCH
 

@@ -105,7 +105,14 @@ def descend_rows(rng):
     )  # fmt: skip
 
 
+def deal_samples(rng):
+    n, count = int(rng.integers(1, 40)), int(rng.integers(1, 9))
+    users, items = rng.integers(0, USERS, n).astype(np.int32), rng.integers(0, ITEMS, n).astype(np.int32)
+    return rng.integers(0, count, n).astype(np.uint16), count, users, items
+
+
 CASES = {
+    "deal_samples": deal_samples,
     "draw_negatives": draw_negatives,
     "bpr_entries": bpr_entries,
     "warp_entries": warp_entries,

@@ -173,6 +173,23 @@ def rating_entries(
 
 
 @jit
+def deal_samples(batch: Any, count: int, users: Any, items: Any) -> Any:
+    """See reference/sgd.py. A counting sort; to gather users and items batch by batch would read all of both for each batch."""
+    offsets = np.zeros(count + 1, np.int64)
+    for b in batch:
+        offsets[b + 1] += 1
+    for b in range(count):
+        offsets[b + 1] += offsets[b]
+    following = offsets[:-1].copy()
+    samples, owners, positives = np.empty(len(batch), np.int32), np.empty(len(batch), np.int32), np.empty(len(batch), np.int32)
+    for s in range(len(batch)):
+        at = following[batch[s]]
+        samples[at], owners[at], positives[at] = s, users[s], items[s]
+        following[batch[s]] += 1
+    return offsets, samples, owners, positives
+
+
+@jit
 def group_entries(columns: Any, n: int) -> Any:
     """See reference/sgd.py: a counting sort, O(entries + n)."""
     counts = np.zeros(n + 1, np.int32)

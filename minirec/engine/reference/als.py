@@ -47,13 +47,11 @@ def als_cg(
 ) -> None:  # fmt: skip
     """Conjugate gradient from the present x of each row. O(steps (nnz d + rows d^2)).
 
-    Rows with the same number of entries go together, each with products of its own, so that it gets the bits it gets alone.
+    Rows with about as many entries go together, each with products of its own, so that it gets the bits it gets alone.
     """
-    for rows, entries in _alike(start, stop, indptr, fixed.shape[1]):
-        v, c, x = fixed[indices[entries]], confidence[entries], out[rows]
-        if not entries.shape[1]:
-            out[rows], loss[rows] = 0, 0
-            continue
+    out[start:stop][np.diff(indptr[start : stop + 1]) == 0], loss[start:stop] = 0, 0
+    for rows, v, c in _alike(start, stop, indptr, indices, confidence, fixed):
+        x = out[rows]
         weights, across, own = c - np.float32(overlap), v.transpose(0, 2, 1), ridge[rows, None]
         scores, spread = _times(v, x), _times(gram, x) + own * x
         value = _dots(c, (scores - 1) ** 2) - overlap * _dots(scores, scores) + _dots(x, spread)
@@ -77,11 +75,8 @@ def als_block(
 ) -> None:  # fmt: skip
     """One sweep over blocks of `size` coordinates, each solved exactly with the others fixed. O(nnz d size + rows d size^2)."""
     d = fixed.shape[1]
-    for rows, entries in _alike(start, stop, indptr, d):
-        if not entries.shape[1]:
-            out[rows], loss[rows] = 0, 0
-            continue
-        v, c = fixed[indices[entries]].astype(np.float64), confidence[entries].astype(np.float64)
+    out[start:stop][np.diff(indptr[start : stop + 1]) == 0], loss[start:stop] = 0, 0
+    for rows, v, c in _alike(start, stop, indptr, indices, confidence.astype(np.float64), fixed.astype(np.float64)):
         x, own, weights = out[rows].astype(np.float64), ridge[rows, None].astype(np.float64), c - overlap
         scores = _times(v, x)
         for first in range(0, d, size):
@@ -108,16 +103,26 @@ def _entries(r: int, indptr: Pointer, indices: Index, confidence: Floats, fixed:
     return fixed[indices[entries]].astype(np.float64), confidence[entries].astype(np.float64)
 
 
-def _alike(start: int, stop: int, indptr: Pointer, d: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Rows start..stop in groups of one number of entries: rows (b,) and their entries (b, count), so that b count d stays small."""
-    counts = np.diff(indptr[start : stop + 1])
-    order = np.argsort(counts, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(counts[order])) + 1):
-        count = int(counts[group[0]]) if len(group) else 0
-        size = max(1, GROUP // max(count * d, 1))
+def _alike(
+    start: int, stop: int, indptr: Pointer, indices: Index, confidence: Floats, fixed: Floats
+) -> Iterator[tuple[NDArray[np.int64], Floats, Floats]]:
+    """Rows start..stop with entries, those of about as many together: rows (b,), their vectors (b, m, d) and confidences (b, m).
+
+    Rows are filled up with zeros to one of 16 lengths an octave, which depends on their own alone; b m d stays small.
+    """
+    counts, d = np.diff(indptr[start : stop + 1]), fixed.shape[1]
+    step = 2 ** np.maximum(np.frexp(counts)[1] - 5, 0)
+    lengths = -(-counts // step) * step
+    order = np.argsort(lengths, kind="stable")
+    order = order[np.count_nonzero(counts == 0) :]
+    for group in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+        length = int(lengths[group[0]]) if len(group) else 1
+        size = max(1, GROUP // (length * d))
         for first in range(0, len(group), size):
-            rows = start + group[first : first + size]
-            yield rows, indptr[rows][:, None] + np.arange(count)
+            rows = group[first : first + size]
+            inside = np.arange(length) < counts[rows, None]
+            entries = np.where(inside, indptr[start + rows, None] + np.arange(length), 0)
+            yield start + rows, fixed[indices[entries]] * inside[:, :, None], confidence[entries] * inside
 
 
 def _times(a: Floats, x: Floats) -> Floats:

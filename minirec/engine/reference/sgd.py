@@ -158,6 +158,13 @@ def rating_entries(
     pulls[start:stop, 0] = squared(score, ratings[start:stop])[1]
 
 
+def deal_samples(batch: NDArray[np.uint16], count: int, users: Index, items: Index) -> tuple[Pointer, Index, Index, Index]:
+    """Order samples by their batch (of count), ascending within it: the offsets of the batches; samples, their users and items."""
+    order = np.argsort(batch, kind="stable").astype(np.int32)
+    offsets = np.concatenate(([0], np.cumsum(np.bincount(batch, minlength=count)))).astype(np.int64)
+    return offsets, order, users[order], items[order]
+
+
 def group_entries(columns: Index, n: int) -> tuple[Index, Pointer, Index]:
     """Group entries by column (of n): distinct columns ascending, offsets of their groups, and the entries of each in their order."""
     order = np.argsort(columns, kind="stable").astype(np.int32)
