@@ -44,15 +44,16 @@ def surprisal(item_counts: Counts) -> Values:
     return -np.log2(np.maximum(item_counts, 1) / max(int(item_counts.sum()), 1))
 
 
-def novelty(hit: Values, table: Table, per_item: Values, k: int) -> Values:
-    """Novelty of the hits: sum_{r<=k} disc_r hit_r value(i_r) / sum_{r<=min(k,|L_u|)} disc_r, disc_r = 1 / log2(r + 1).
+def novelty(hit: Values, table: Table, value: Values, k: int) -> Values:
+    """Novelty of the hits: sum_{r<=k} disc_r hit_r value_r / sum_{r<=min(k,|L_u|)} disc_r, disc_r = 1 / log2(r + 1).
+
+    value : float64 (U, K), that of the item at each place of the table.
 
     Vargas & Castells, RecSys 2011: EPC with value 1 - n_i / U (expected popularity complement), EFD with value -log2 p(i)
     (expected free discovery), both with rank discount and relevance. 0 for an empty list.
     """
-    first = table[:, :k]
-    weight = discounts(k) * (first >= 0)
-    gained: Values = (weight * hit[:, :k] * pad(per_item)[first]).sum(1)
+    weight = discounts(k) * (table[:, :k] >= 0)
+    gained: Values = (weight * hit[:, :k] * value[:, :k]).sum(1)
     total: Values = weight.sum(1)
     return gained / np.where(total > 0, total, 1.0)
 
@@ -85,12 +86,16 @@ def popularity_deviation(profile: Values, table: Table, labels: NDArray[np.int8]
     return np.maximum((divergence(profile) + divergence(shown)) / 2.0, 0.0)
 
 
-def coverage(table: Table, k: int, group: Mask) -> float:
-    """Share of the items of a group (or of the whole catalogue: all true) that stand in the first k of at least one list."""
-    first = table[:, :k]
-    shown = np.zeros(len(group) + 1, bool)
-    shown[first] = True  # the last place catches the -1
-    return float((shown[:-1] & group).sum() / max(int(group.sum()), 1))
+def shown(table: Table, k: int, n_items: int) -> Mask:
+    """Whether each item stands in the first k of at least one list."""
+    marks = np.zeros(n_items + 1, bool)
+    marks[table[:, :k]] = True  # the last place catches the -1
+    return marks[:-1]
+
+
+def coverage(items: Mask, group: Mask) -> float:
+    """Share of the items of a group (or of the whole catalogue: all true) that are among those `shown`."""
+    return float((items & group).sum() / max(int(group.sum()), 1))
 
 
 def gini(table: Table, k: int, n_items: int) -> float:

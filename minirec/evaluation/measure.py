@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,9 @@ from ..engine.backend import run_blocks
 from ..engine.sparse import CSR
 from ..errors import ParameterError
 from . import beyond
-from .metrics import ACCURACY, Lists, Mask, Table, Values, find_hits, pad, relevant_in
+from .metrics import ACCURACY, Counts, Lists, Mask, Table, Values, find_hits, pad, relevant_in
 
+Outcomes: TypeAlias = tuple[Counts, list[Counts]]  # by item: how often it could be shown, and how often it was at each k
 PREFIXES: dict[str, tuple[str, str]] = {  # prefix -> (group, definition)
     "head": ("head", "count"),
     "tail": ("tail", "count"),
@@ -122,6 +123,11 @@ def _per_user(wanted: list[tuple[str, str]], table: Table, hit: Mask, setting: S
     """The metrics that have a value for each user, but for intra-list distance."""
     groups = setting.groups
     found: dict[str, Values] = {}
+    novelty = {}
+    if any(name == "epc" for _, name in wanted):
+        novelty["epc"] = pad(beyond.complement(groups.popularity, setting.n_train_users))[table]
+    if any(name == "efd" for _, name in wanted):
+        novelty["efd"] = pad(beyond.surprisal(groups.popularity))[table]
     if ("", "upd") in wanted:
         profile = setting.profile
         before = beyond.group_shares(groups.mass, len(GROUPS), profile.row_ids(), profile.indices, profile.shape[0])
@@ -136,9 +142,7 @@ def _per_user(wanted: list[tuple[str, str]], table: Table, hit: Mask, setting: S
                 if name in ACCURACY:
                     values = ACCURACY[name](hits, relevant, k)
                 elif name in NOVELTY:
-                    counts = groups.popularity
-                    per_item = beyond.complement(counts, setting.n_train_users) if name == "epc" else beyond.surprisal(counts)
-                    values = beyond.novelty(hits, table, per_item, k)
+                    values = beyond.novelty(hits, table, novelty[name], k)
                 elif name == "upd":
                     values = beyond.popularity_deviation(before, table, groups.mass, k)
                 else:
@@ -154,16 +158,20 @@ def _overall(wanted: list[tuple[str, str]], table: Table, hit: Mask, setting: Se
     """The metrics that are one number for the whole output."""
     groups = setting.groups
     found: dict[str, float] = {}
-    everything = np.ones(len(groups.popularity), bool)
+    n = len(groups.popularity)
+    everything, shown = np.ones(n, bool), [beyond.shown(table, k, n) for k in ks]
+    outcomes: dict[str, Outcomes] = {}
     for prefix, names in _by_prefix(wanted).items():
         for name in names:
             if name == "coverage":
                 group = groups.mask(*PREFIXES[prefix]) if prefix else everything
-                values = [beyond.coverage(table, k, group) for k in ks]
+                values = [beyond.coverage(items, group) for items in shown]
             elif name == "gini":
-                values = [beyond.gini(table, k, len(everything)) for k in ks]
+                values = [beyond.gini(table, k, n) for k in ks]
             elif name in PARITY:
-                values = _parity(name, groups.of("mass" if prefix else "count"), table, hit, setting, ks)
+                if name not in outcomes:
+                    outcomes[name] = _outcomes(name, table, hit, setting, ks)
+                values = _parity(outcomes[name], groups.of("mass" if prefix else "count"))
             else:
                 continue
             found |= {f"{prefix}.{name}@{k}".removeprefix("."): value for k, value in zip(ks, values, strict=True)}
@@ -174,15 +182,22 @@ def _by_prefix(wanted: list[tuple[str, str]]) -> dict[str, list[str]]:
     return {prefix: [name for p, name in wanted if p == prefix] for prefix in dict.fromkeys(prefix for prefix, _ in wanted)}
 
 
-def _parity(name: str, labels: NDArray[np.int8], table: Table, hit: Mask, setting: Setting, ks: tuple[int, ...]) -> list[float]:
-    """Disparity between groups of items at each k: of recommendations (PopRSP) or of hits among test items (PopREO)."""
+def _outcomes(name: str, table: Table, hit: Mask, setting: Setting, ks: tuple[int, ...]) -> Outcomes:
+    """What disparity compares: of recommendations (PopRSP), or of hits among test items (PopREO)."""
+    n = len(setting.groups.popularity)
 
-    def totals(items: NDArray[np.int32]) -> Values:
-        return np.bincount(labels[items], minlength=len(GROUPS)).astype(np.float64)
+    def times(items: NDArray[np.int32]) -> Counts:
+        return np.bincount(items, minlength=n)
 
     if name == "popreo":
-        possible = totals(setting.truth.indices)
-        return [beyond.disparity(totals(table[:, :k][hit[:, :k]]), possible) for k in ks]
-    possible = len(table) * totals(np.arange(len(labels), dtype=np.int32))
-    possible -= totals(setting.profile.indices) if setting.exclude_seen else 0.0
-    return [beyond.disparity(totals(table[:, :k][table[:, :k] >= 0]), possible) for k in ks]
+        return times(setting.truth.indices), [times(table[:, :k][hit[:, :k]]) for k in ks]
+    possible = np.full(n, len(table), np.int64)
+    if setting.exclude_seen:
+        possible -= times(setting.profile.indices)
+    return possible, [times(table[:, :k][table[:, :k] >= 0]) for k in ks]
+
+
+def _parity(outcomes: Outcomes, labels: NDArray[np.int8]) -> list[float]:
+    """Disparity between groups of items at each k."""
+    possible, *shown = (np.bincount(labels, times, len(GROUPS)).astype(np.float64) for times in (outcomes[0], *outcomes[1]))
+    return [beyond.disparity(one, possible) for one in shown]

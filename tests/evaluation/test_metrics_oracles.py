@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from minirec.data.popularity import Groups
 from minirec.engine.sparse import CSR
 from minirec.evaluation import metrics
-from minirec.evaluation.beyond import coverage, gini, intra_list_distance
+from minirec.evaluation.beyond import coverage, gini, intra_list_distance, shown
 from minirec.evaluation.measure import PREFIXES, Setting, expand, measure
 from minirec.evaluation.metrics import Lists, find_hits
 
@@ -177,7 +177,7 @@ def test_gini_is_a_concentration_index():
     assert gini(even, 2, n) == pytest.approx(0.0)
     assert gini(np.zeros((20, 1), np.int32), 1, n) == pytest.approx(1.0)
     assert math.isnan(gini(np.full((3, 2), -1, np.int32), 2, n))
-    assert coverage(np.zeros((20, 1), np.int32), 1, np.ones(n, bool)) == pytest.approx(1 / n)
+    assert coverage(shown(np.zeros((20, 1), np.int32), 1, n), np.ones(n, bool)) == pytest.approx(1 / n)
 
 
 def test_hits_of_short_lists_and_of_no_truth():
