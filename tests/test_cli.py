@@ -48,6 +48,7 @@ def test_run_writes_a_folder(events: Path, tmp_path: Path, capsys: pytest.Captur
     assert mr.load_model(out / "model.npz").get_params()["seed"] == 4
 
 
+@pytest.mark.slow_without_jit
 def test_repeat_gives_the_same_again(events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     assert cli.main(["run", str(events), "--models", "itemknn", "--out", str(first), "--quiet"]) == 0
@@ -292,7 +293,7 @@ def test_bars_where_stderr_is_a_terminal(events: Path, monkeypatch: pytest.Monke
     pytest.importorskip("tqdm")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     out = events.with_name("m.npz")
-    assert cli.main(["fit", str(events), "--model", "als", "--param", "iterations=3", "--out", str(out)]) == 0
+    assert cli.main(["fit", str(events), "--model", "als", "--param", "iterations=3", "--param", "factors=4", "--out", str(out)]) == 0
     err = capsys.readouterr().err
     assert "3/3" in err
     assert cli.main(["fit", str(events), "--model", "itemknn", "--out", str(out)]) == 0

@@ -15,7 +15,8 @@ from minirec.options import options
 from minirec.testing import SUBJECTS
 from minirec.testing.sets import shop
 
-BACKENDS = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba"))]
+_NO_NUMBA = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
+BACKENDS = ["numpy", pytest.param("numba", marks=(_NO_NUMBA, pytest.mark.slow_without_jit))]
 
 
 def lists(found):

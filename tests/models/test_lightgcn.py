@@ -106,6 +106,7 @@ def test_what_is_served(loss):
     assert np.array(of_history) == pytest.approx(z_users[:5] - users[:5] / 4, abs=1e-5)
 
 
+@pytest.mark.slow_without_jit
 def test_damping_holds_popular_items_back():
     data = shop(n_users=60, n_items=30)
     means = []
@@ -186,6 +187,7 @@ def test_too_little_to_hold_out_takes_all_iterations():
     assert [set(record) for record in model.history_] == [{"iteration", "loss"}] * 4
 
 
+@pytest.mark.slow_without_jit
 def test_negatives_by_popularity_hold_popular_items_back():
     data = shop(n_users=90, n_items=30)
     slopes = []

@@ -56,6 +56,7 @@ def test_a_new_user_is_the_ridge_regression_of_the_ratings(name):
         assert not z.any()
 
 
+@pytest.mark.slow_without_jit
 @pytest.mark.parametrize("name", MODELS)
 def test_a_history_from_training_predicts_as_the_trained_user(name):
     held = ratings()

@@ -77,6 +77,7 @@ def test_gradients_of_the_whole_model(seed):
         assert gradient == pytest.approx(numerical, abs=1e-6)
 
 
+@pytest.mark.slow_without_jit
 def test_the_loss_goes_down():
     losses = [record["loss"] for record in UltraGCN(**SMALL | {"iterations": 12}).fit(shop()).history_]
     assert losses[-1] < 0.5 * losses[0]
@@ -95,6 +96,7 @@ def test_new_users_go_through_a_ridge_regression_of_the_known_ones():
     assert model.user_vectors(history=history) == pytest.approx(expected[:5], rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.slow_without_jit
 def test_explanations_name_the_history_and_the_user():
     model = UltraGCN(**SMALL).fit(shop())
     parts = model.explain(model.users_[3], model.items_[0]).parts
