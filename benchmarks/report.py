@@ -123,7 +123,8 @@ def _fastest(speed: dict[str, list[Row]], out: Path) -> str:
         for row in best
     )  # fmt: skip
     return (
-        f"## The fastest peer of each task, 2 threads\n\nAbove 1 in {above} of {len(best)} rows, 2 or more in {twice}.\n\n"
+        f"## The fastest peer of each task, 2 threads\n\nAbove 1 in {above} of {len(best)} rows, 2 or more in {twice}. "
+        "What the time goes to where it is less than wanted: [BEHIND.md](BEHIND.md).\n\n"
         "![Ratio of the fastest peer to minirec](images/ratios.svg)\n\n"
         + table(["task", "data", "fastest peer", "peer s", "minirec s", "ratio", "minirec's quality"], lines)
     )

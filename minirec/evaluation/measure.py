@@ -18,7 +18,7 @@ from ..engine.backend import run_blocks
 from ..engine.sparse import CSR
 from ..errors import ParameterError
 from . import beyond
-from .metrics import ACCURACY, Counts, Lists, Mask, Table, Values, find_hits, pad, relevant_in
+from .metrics import ACCURACY, Counts, Hits, Lists, Mask, Table, Values, find_hits, pad, relevant_in
 
 Outcomes: TypeAlias = tuple[Counts, list[Counts]]  # by item: how often it could be shown, and how often it was at each k
 PREFIXES: dict[str, tuple[str, str]] = {  # prefix -> (group, definition)
@@ -134,7 +134,7 @@ def _per_user(wanted: list[tuple[str, str]], table: Table, hit: Mask, setting: S
     for prefix, names in _by_prefix(wanted).items():
         mask = groups.mask(*PREFIXES[prefix]) if prefix in PREFIXES else None
         relevant = relevant_in(setting.truth, mask)
-        hits = (hit if mask is None else hit & pad(mask)[table]).astype(np.float64)
+        hits = Hits.of(hit if mask is None else hit & pad(mask)[table])
         for name in names:
             if name in OVERALL or name == "ild":
                 continue
@@ -142,7 +142,7 @@ def _per_user(wanted: list[tuple[str, str]], table: Table, hit: Mask, setting: S
                 if name in ACCURACY:
                     values = ACCURACY[name](hits, relevant, k)
                 elif name in NOVELTY:
-                    values = beyond.novelty(hits, table, novelty[name], k)
+                    values = beyond.novelty(hits.at, table, novelty[name], k)
                 elif name == "upd":
                     values = beyond.popularity_deviation(before, table, groups.mass, k)
                 else:

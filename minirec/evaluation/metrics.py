@@ -1,8 +1,8 @@
 """Accuracy of ranked lists: precision, recall, F1, NDCG, MAP, MRR and hit rate, for every user on its own.
 
 Symbols: L_u the list of user u, best first; T_u the user's test items (binary relevance); hit_r = 1 where the item at rank r
-(1, 2, ...) is in T_u. Each metric takes `hit`, float64 (U, K) of zeros and ones with K >= k, and `relevant`, int64 (U,) = |T_u|,
-and returns float64 (U,). A list shorter than k counts as if its missing ranks were misses.
+(1, 2, ...) is in T_u. Each metric takes `hit`, a `Hits` of K >= k ranks, and `relevant`, int64 (U,) = |T_u|, and returns
+float64 (U,). A list shorter than k counts as if its missing ranks were misses.
 
 A user without test items (|T_u| = 0) has no value: NaN here, left out of every mean, and counted in the Result. For a group of
 items (head, tail, ...) T_u is restricted to the group's items, and so the mean is over users with at least one such test item
@@ -73,60 +73,68 @@ def discounts(k: int) -> Values:
     return weights
 
 
-def _sum(rows: Values) -> Values:
-    total: Values = rows.sum(1)
-    return total
+class Hits(NamedTuple):
+    """at : float64 (U, K), 1 where the item at rank r is a hit, else 0. upto : float64 (U, K), the hits among the first r."""
+
+    at: Values
+    upto: Values
+
+    @classmethod
+    def of(cls, hit: Mask) -> Hits:
+        """From hit_r, bool (U, K)."""
+        at = hit.astype(np.float64)
+        upto = at.copy(order="K")
+        for rank in range(1, at.shape[1]):  # column by column: `measure` has the ranks of many users side by side
+            upto[:, rank] += upto[:, rank - 1]
+        return cls(at, upto)
 
 
-def precision(hit: Values, relevant: Counts, k: int) -> Values:
+def precision(hit: Hits, relevant: Counts, k: int) -> Values:
     """Precision@k = |hits in the first k| / k. The denominator is k, also where the list is shorter."""
-    return _sum(hit[:, :k]) / k
+    return hit.upto[:, k - 1] / k
 
 
-def recall(hit: Values, relevant: Counts, k: int) -> Values:
+def recall(hit: Hits, relevant: Counts, k: int) -> Values:
     """Recall@k = |hits in the first k| / |T_u|: the denominator of the LightGCN papers; cannot reach 1 where |T_u| > k."""
-    return _sum(hit[:, :k]) / np.maximum(relevant, 1)
+    return hit.upto[:, k - 1] / np.maximum(relevant, 1)
 
 
-def recall_capped(hit: Values, relevant: Counts, k: int) -> Values:
+def recall_capped(hit: Hits, relevant: Counts, k: int) -> Values:
     """Capped Recall@k = |hits in the first k| / min(k, |T_u|): the denominator of Liang et al., WWW 2018 (Mult-VAE), equation 8."""
-    return _sum(hit[:, :k]) / np.clip(relevant, 1, k)
+    return hit.upto[:, k - 1] / np.clip(relevant, 1, k)
 
 
-def f1(hit: Values, relevant: Counts, k: int) -> Values:
+def f1(hit: Hits, relevant: Counts, k: int) -> Values:
     """F1@k, the harmonic mean of Precision@k and Recall@k (denominator |T_u|) = 2 |hits| / (k + |T_u|)."""
-    return 2.0 * _sum(hit[:, :k]) / (k + relevant)
+    return 2.0 * hit.upto[:, k - 1] / (k + relevant)
 
 
-def ndcg(hit: Values, relevant: Counts, k: int) -> Values:
+def ndcg(hit: Hits, relevant: Counts, k: int) -> Values:
     """NDCG@k = sum_{r<=k} hit_r / log2(r + 1), over its ideal sum_{r<=min(k,|T_u|)} 1 / log2(r + 1). Binary relevance."""
     ideal = np.cumsum(discounts(k))
-    return _sum(hit[:, :k] * discounts(k)) / ideal[np.clip(relevant, 1, k) - 1]
+    gained: Values = (hit.at[:, :k] * discounts(k)).sum(1)
+    return gained / ideal[np.clip(relevant, 1, k) - 1]
 
 
-def average_precision(hit: Values, relevant: Counts, k: int) -> Values:
+def average_precision(hit: Hits, relevant: Counts, k: int) -> Values:
     """AP@k = sum_{r<=k} hit_r Precision@r / min(k, |T_u|); its mean over users is MAP@k. Other libraries divide by |T_u| or by hits."""
-    hits, total = np.zeros(len(hit)), np.zeros(len(hit))
-    for rank, column in enumerate(hit[:, :k].T, start=1):
-        hits += column
-        total += column * (hits / rank)
+    total: Values = (hit.at[:, :k] * hit.upto[:, :k] / np.arange(1.0, k + 1.0)).sum(1)
     return total / np.clip(relevant, 1, k)
 
 
-def reciprocal_rank(hit: Values, relevant: Counts, k: int) -> Values:
+def reciprocal_rank(hit: Hits, relevant: Counts, k: int) -> Values:
     """RR@k = 1 / (rank of the first hit), 0 without a hit in the first k; its mean over users is MRR@k."""
-    first = hit[:, :k]
-    rank = np.asarray(first.argmax(1) + 1, np.float64)
-    return hitrate(hit, relevant, k) / rank
+    before: Values = (hit.upto[:, :k] == 0).sum(1, dtype=np.float64)
+    return hitrate(hit, relevant, k) / (before + 1)
 
 
-def hitrate(hit: Values, relevant: Counts, k: int) -> Values:
+def hitrate(hit: Hits, relevant: Counts, k: int) -> Values:
     """HitRate@k = 1 where the first k hold at least one hit, else 0."""
-    found: Values = np.asarray(hit[:, :k].any(1), np.float64)
+    found: Values = np.minimum(hit.upto[:, k - 1], 1)
     return found
 
 
-ACCURACY: dict[str, Callable[[Values, Counts, int], Values]] = {
+ACCURACY: dict[str, Callable[[Hits, Counts, int], Values]] = {
     "precision": precision,
     "recall": recall,
     "recall_capped": recall_capped,

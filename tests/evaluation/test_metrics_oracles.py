@@ -13,7 +13,7 @@ from minirec.engine.sparse import CSR
 from minirec.evaluation import metrics
 from minirec.evaluation.beyond import coverage, gini, intra_list_distance, shown
 from minirec.evaluation.measure import PREFIXES, Setting, expand, measure
-from minirec.evaluation.metrics import Lists, find_hits
+from minirec.evaluation.metrics import Hits, Lists, find_hits
 
 TWINS = {
     "precision": naive.precision,
@@ -145,7 +145,7 @@ def test_accuracy_against_scikit_learn(seed, k):
     order = np.argsort(rng.random((4, n)), axis=1)
     score = np.empty((4, n))
     score[np.arange(4)[:, None], order] = np.arange(n, 0, -1)
-    hit = np.take_along_axis(relevant, order, axis=1).astype(np.float64)
+    hit = Hits.of(np.take_along_axis(relevant, order, axis=1))
     sizes = relevant.sum(1)
     for u in range(4):
         expected = sk.ndcg_score(relevant[u : u + 1], score[u : u + 1], k=k)
@@ -157,13 +157,13 @@ def test_accuracy_against_scikit_learn(seed, k):
         assert metrics.recall(hit, sizes, k)[u] == pytest.approx(sk.recall_score(relevant[u], shown))
         assert metrics.f1(hit, sizes, k)[u] == pytest.approx(sk.f1_score(relevant[u], shown, zero_division=0.0))
     ranks = sk.label_ranking_average_precision_score(np.eye(n, dtype=int)[order[:, 2]], score)
-    one = np.zeros((4, n))
-    one[:, 2] = 1.0
-    assert metrics.reciprocal_rank(one, np.ones(4, np.int64), n).mean() == pytest.approx(ranks)
+    one = np.zeros((4, n), bool)
+    one[:, 2] = True
+    assert metrics.reciprocal_rank(Hits.of(one), np.ones(4, np.int64), n).mean() == pytest.approx(ranks)
 
 
 def test_known_values():
-    hit = np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+    hit = Hits.of(np.array([[True, False, True], [False, False, False]]))
     relevant = np.array([4, 1])
     np.testing.assert_allclose(metrics.recall(hit, relevant, 3), [0.5, 0.0])
     np.testing.assert_allclose(metrics.recall_capped(hit, relevant, 3), [2 / 3, 0.0])
