@@ -13,6 +13,7 @@ from .published import table_rows
 from .runner import Row
 from .scaling import exponent
 from .tasks import TASKS
+from .tasks.growth import MOST_USERS
 
 NUMPY = "minirec-numpy"
 
@@ -217,10 +218,15 @@ def _scaling(rows: list[Row], out: Path) -> str:
             "and items grow with them (one user for 50 events, one item for 250).\n\n![Seconds against size](images/scaling.svg)"
         )
         text.append(table(["operation", "against", "threads", "from", "to", "time: p", "memory: p", "command"], lines))
-        head = ["operation", "events", "users", "items", "factors", "threads", "seconds", "peak MB", "load"]
+        text.append(
+            f"Top-k is for at most {MOST_USERS:,} of the users, the same number at all sizes; ns a pair are of such a user and an item, "
+            "scored or ruled out."
+        )
+        head = ["operation", "events", "users", "items", "factors", "threads", "seconds", "ns a pair", "peak MB", "load"]
         text.append(
             table(head, ([row["operation"], row["events"], row["users"], row["items"], row["factors"], row["threads"],
-                          row.get("seconds") or row.get("error"), row.get("peak_mb"), row.get("load", {}).get("foreign")] for row in rows
+                          row.get("seconds") or row.get("error"), _pair(row), row.get("peak_mb"), row.get("load", {}).get("foreign")]
+                         for row in rows
                          if row["operation"] != "whole"))
         )  # fmt: skip
     for row in rows:
@@ -231,6 +237,14 @@ def _scaling(rows: list[Row], out: Path) -> str:
                 f"{parts}; {_cell(row['seconds'])} s in all, peak memory {_cell(row['peak_mb'])} MB (`{row['command']}`)."
             )
     return "\n\n".join(text)
+
+
+def _pair(row: Row) -> float | None:
+    """Nanoseconds of a top-k for each pair of a user and an item, scored or ruled out."""
+    if not row["operation"].startswith("topk") or "seconds" not in row:
+        return None
+    seconds: float = row["seconds"]
+    return 1e9 * seconds / (min(row["users"], MOST_USERS) * row["items"])
 
 
 def _latency(rows: list[Row]) -> str:
