@@ -12,7 +12,7 @@ from minirec.models import MODELS, Popularity
 from minirec.testing import CHECKS, SUBJECTS, Other, Subject, check_model, subject_of
 
 # enough, where kernels run as plain Python, to go through every check; the other models' kernels have twins' tests there
-WITHOUT_JIT = ("popularity", "itemknn", "rp3beta", "ease", "als", "bpr", "svdpp")
+WITHOUT_JIT = ("popularity", "itemknn", "ease", "als")
 
 
 @pytest.mark.parametrize("check", CHECKS)
