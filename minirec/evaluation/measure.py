@@ -159,7 +159,8 @@ def _overall(wanted: list[tuple[str, str]], table: Table, hit: Mask, setting: Se
     groups = setting.groups
     found: dict[str, float] = {}
     n = len(groups.popularity)
-    everything, shown = np.ones(n, bool), [beyond.shown(table, k, n) for k in ks]
+    everything = np.ones(n, bool)
+    shown = [beyond.shown(table, k, n) for k in ks] if any(name == "coverage" for _, name in wanted) else []
     outcomes: dict[str, Outcomes] = {}
     for prefix, names in _by_prefix(wanted).items():
         for name in names:

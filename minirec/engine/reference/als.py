@@ -76,8 +76,9 @@ def als_block(
     """One sweep over blocks of `size` coordinates, each solved exactly with the others fixed. O(nnz d size + rows d size^2)."""
     d = fixed.shape[1]
     out[start:stop][np.diff(indptr[start : stop + 1]) == 0], loss[start:stop] = 0, 0
-    for rows, v, c in _alike(start, stop, indptr, indices, confidence.astype(np.float64), fixed.astype(np.float64)):
-        x, own, weights = out[rows].astype(np.float64), ridge[rows, None].astype(np.float64), c - overlap
+    for rows, *single in _alike(start, stop, indptr, indices, confidence, fixed):
+        v, c, x, own = (array.astype(np.float64) for array in (*single, out[rows], ridge[rows, None]))
+        weights = c - overlap
         scores = _times(v, x)
         for first in range(0, d, size):
             block = slice(first, first + size)
