@@ -15,10 +15,10 @@ from .options import options, options_in_force
 _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
-        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP", "AbsorbingCost", "AbsorbingTime",
-        "BiasedMF", "ChebyCF", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "P3alpha", "PersonalizedPageRank", "Popularity",
-        "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "TurboCF", "UltraGCN", "UserKNN", "load_model",
-        "model_class",
+        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP", "AbsorbingCost",
+        "AbsorbingTime", "BiasedMF", "ChebyCF", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "P3alpha",
+        "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "TurboCF", "UltraGCN",
+        "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
@@ -72,6 +72,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import AbsorbingTime as AbsorbingTime
     from .models import BiasedMF as BiasedMF
     from .models import ChebyCF as ChebyCF
+    from .models import GraphBlend as GraphBlend
     from .models import HittingTime as HittingTime
     from .models import ItemKNN as ItemKNN
     from .models import LightGCN as LightGCN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -118,6 +119,45 @@ class FactoredScorer:
 
     def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
         return pairs_by_block(self, profiles, items)
+
+
+class BlendScorer:
+    """Score = after (sum_m w_m s_m / std(s_m)): the scores of several scorers, each scaled by its standard deviation over all items.
+
+    scorers : of the same profiles and items, whose blocks have the same bits alone and in a batch (no `VectorScorer`: BLAS has not).
+    weights : w, one for each. after : float32 (items,).
+    """
+
+    def __init__(self, scorers: Sequence[Scorer], weights: Sequence[float], after: Scores) -> None:
+        self.scorers, self.weights, self.after = scorers, weights, after
+        self.tile = max(getattr(scorer, "tile", 16) for scorer in scorers)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.scorers[0].shape
+
+    def block(self, start: int, stop: int) -> Scores:
+        out = np.zeros((stop - start, self.shape[1]), np.float32)
+        for scores, scale in self._parts(start, stop):
+            scores *= scale[:, None]
+            out += scores
+        out *= self.after
+        return out
+
+    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
+        return pairs_by_block(self, profiles, items)
+
+    def scales(self, profile: int) -> Scores:
+        """What the scores of each scorer are multiplied by for a profile, (scorers,)."""
+        return np.array([scale[0] for _, scale in self._parts(profile, profile + 1)], np.float32)
+
+    def _parts(self, start: int, stop: int) -> Iterator[tuple[Scores, Scores]]:
+        """Of each scorer its scores and w / std, (profiles,); 0 where all items have the same score, which then says nothing."""
+        for scorer, weight in zip(self.scorers, self.weights, strict=True):
+            scores = scorer.block(start, stop)
+            std = scores.std(axis=1, dtype=np.float64)
+            scale = np.divide(weight, std, out=np.zeros_like(std), where=std > TINY)
+            yield scores, scale.astype(np.float32)
 
 
 class ConstantScorer:

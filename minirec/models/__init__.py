@@ -7,6 +7,7 @@ from .als import ALS
 from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
 from .ease import DAN, EASE, EDLAE, RDLAE
+from .graph_blend import GraphBlend
 from .graph_filters import BSPM, GFCF, ChebyCF
 from .hitting import AbsorbingCost, AbsorbingTime, HittingTime
 from .lightgcn import LightGCN
@@ -29,7 +30,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(Popularity, Random, ItemKNN, UserKNN, P3alpha, RP3beta, SLIM, ALS, BPR, WARP, LogisticMF, LightGCN, UltraGCN),
         *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
         *(EASE, EDLAE, RDLAE, DAN, SANSA),
-        *(GFCF, TurboCF, ChebyCF, BSPM),
+        *(GFCF, TurboCF, ChebyCF, BSPM, GraphBlend),
         *(BiasedMF, SVDpp),
     )
 }
@@ -60,6 +61,7 @@ __all__ = [
     "BiasedMF",
     "ChebyCF",
     "Explanation",
+    "GraphBlend",
     "HittingTime",
     "ItemKNN",
     "LightGCN",

@@ -132,6 +132,7 @@ SUBJECTS: dict[str, Subject] = {
     "turbocf": Subject(MODELS["turbocf"]),
     "chebycf": Subject(MODELS["chebycf"], small={"factors": 4}),
     "bspm": Subject(MODELS["bspm"], small={"factors": 4}),
+    "graphblend": Subject(MODELS["graphblend"], small={"factors": 4, "regularization": 5.0, "neighbors": 4}, others={"weight": 0.8}),
     "logisticmf": Subject(MODELS["logisticmf"], small={**_DESCENT, "negatives": 3}, accurate={"iterations": 10}),
     "biasedmf": Subject(MODELS["biasedmf"], small=_DESCENT, accurate={"iterations": 30}),
     "svdpp": Subject(MODELS["svdpp"], small=_DESCENT, accurate={"iterations": 30}),
