@@ -47,7 +47,7 @@ class GraphBlend(Recommender):
     def __init__(
         self,
         *,
-        weight: float = 0.43,
+        weight: float = 0.2,
         regularization: float = 60.0,
         neighbors: int = 20,
         order: int = 8,
