@@ -91,6 +91,26 @@ def test_parts_are_distinct_pairs_and_validation_is_before_test(folders: Folders
     assert found.validation.timestamp.max() < found.test.timestamp.min()
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+def test_the_latest_events_of_a_published_split_are_its_validation(tmp_path: Path, ordered: bool) -> None:
+    folder = tmp_path / "gowalla"
+    folder.mkdir()
+    (folder / "train.txt").write_text("".join(f"{u} {' '.join(map(str, range(20)))}\n" for u in range(3)))
+    (folder / "test.txt").write_text("0 20\n1 20 21\n")
+    if ordered:
+        (folder / "ordered.txt").write_text("".join(f"{u} {' '.join(map(str, reversed(range(20))))}\n" for u in range(3)))
+    found = frontier.parts("gowalla", tmp_path)
+    assert (len(found.inner), len(found.validation), len(found.train), len(found.test)) == (54, 6, 60, 3)
+    if ordered:
+        assert set(found.validation.items.ids(found.validation.item)) == {0, 1}
+
+
+def test_a_share_of_the_reference_may_be_lost() -> None:
+    points = [point("ChebyCF", 0.5, 0.1), point("GFCF", 0.496, 0.3), point("GFCF", 0.4, 0.9)]
+    chosen = frontier.choose(points, "ChebyCF", 0.99)
+    assert {family: row["validation"]["ndcg@20"] for family, row in chosen.items()} == {"ChebyCF": 0.5, "GFCF": 0.496}
+
+
 def test_settings_of_all_families_are_parameters_of_their_models() -> None:
     for family in frontier.FAMILIES.values():
         for large in (False, True):
