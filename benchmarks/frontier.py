@@ -57,6 +57,7 @@ class Family(NamedTuple):
 
 
 _EXPONENTS = {"user_exponent": (0.35, 0.5), "tail_exponent": (0.0, 0.1, 0.2, 0.3)}
+_FEW_EXPONENTS = {"user_exponent": (0.35, 0.5), "tail_exponent": (0.0, 0.1)}
 
 FAMILIES = {
     "EASE": Family("EASE", {}, {"regularization": (100.0, 250.0, 500.0, 1000.0)}, {"regularization": (100.0, 500.0)}),
@@ -70,15 +71,16 @@ FAMILIES = {
         "RP3beta",
         {"neighbors": 500, "normalize": True, "neighbors_of": "both"},
         {"alpha": (0.6, 1.0), "beta": (0.0, 0.2, 0.4, 0.6, 0.8)},
+        {"alpha": (0.6,), "beta": (0.2, 0.4)},
     ),
-    "GFCF": Family("GFCF", {}, _EXPONENTS),
-    "ChebyCF": Family("ChebyCF", {}, _EXPONENTS),
+    "GFCF": Family("GFCF", {}, _EXPONENTS, _FEW_EXPONENTS),
+    "ChebyCF": Family("ChebyCF", {}, _EXPONENTS, _FEW_EXPONENTS),
     "ItemKNN": Family("ItemKNN", {}, {"similarity": ("cosine", "tfidf"), "neighbors": (20, 100)}),
     "ALS": Family("ALS", {"seed": SEED}, {"factors": (64, 128), "regularization": (0.003, 0.01), "alpha0": (0.1, 0.3)}),
     "PageRank": Family("PersonalizedPageRank", {"tol": 1e-3}, {"damping": (0.5,), "tail_exponent": (0.0, 0.3, 0.6, 0.8)}),
     "GraphBlend": Family(
         "GraphBlend", {}, {"weight": (0.2, 0.5), "user_exponent": (0.1, 0.35), "tail_exponent": (0.0, 0.1, 0.2, 0.3)},
-        {"tail_exponent": (0.0, 0.05, 0.1, 0.15, 0.2)},
+        {"tail_exponent": (0.0, 0.05, 0.1, 0.15)},
     ),
     "AbsorbingCost": Family("AbsorbingCost", {}, {"steps": (3, 7)}, {"steps": (3,)}),
 }  # fmt: skip
@@ -166,7 +168,7 @@ SHOPS = {
         "Complete Journey, products of at least 5 households, the last fifth of the purchases", _complete_journey, True
     ),
     "gowalla": Shop(
-        "Gowalla, the split of the LightGCN papers", _gowalla, True, ("ChebyCF", "GFCF", "RP3beta", "GraphBlend"), "ChebyCF", 0.99
+        "Gowalla, the split of the LightGCN papers", _gowalla, True, ("ChebyCF", "RP3beta", "GraphBlend"), "ChebyCF", 0.99
     ),
 }  # fmt: skip
 
