@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .backend import kernel, run_blocks
 from .propagate import propagate
-from .scorers import Scores
+from .scorers import Scores, pairs_by_block
 from .sparse import CSR, Index
 
 SIGNALS = 64  # of a tile: as many columns as propagation takes at its best
@@ -124,14 +124,7 @@ class FilterScorer:
         return scores
 
     def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
-        out = np.empty(len(profiles), np.float32)
-        order = np.argsort(profiles, kind="stable")
-        ends = np.searchsorted(profiles[order], np.arange(0, self.shape[0] + SIGNALS, SIGNALS))
-        for tile, (first, last) in enumerate(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)):
-            if first < last:
-                at, start = order[first:last], tile * SIGNALS
-                out[at] = self.block(start, min(start + SIGNALS, self.shape[0]))[profiles[at] - start, items[at]]
-        return out
+        return pairs_by_block(self, profiles, items)
 
     def parts(self, item: int) -> NDArray[np.float64]:
         """What each entry of the history of the first profile adds to its score for an item."""

@@ -201,11 +201,13 @@ def canonical_dot(left: Scores, right: Scores) -> Scores:
 
 
 def pairs_by_block(scorer: Scorer, profiles: NDArray[np.int64], items: Index) -> Scores:
-    """Scores of pairs by way of whole rows, one distinct profile at a time."""
+    """Scores of pairs by way of whole rows, as many profiles at a time as the scorer's `tile` says; one where it has none."""
+    size = getattr(scorer, "tile", 1)
     out = np.empty(len(profiles), np.float32)
     order = np.argsort(profiles, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(profiles[order])) + 1):
+    for group in np.split(order, np.flatnonzero(np.diff(profiles[order] // size)) + 1):
         if len(group):
-            p = int(profiles[group[0]])
-            out[group] = scorer.block(p, p + 1)[0][items[group]]
+            start = int(profiles[group[0]]) // size * size
+            rows = scorer.block(start, min(start + size, scorer.shape[0]))
+            out[group] = rows[profiles[group] - start, items[group]]
     return out

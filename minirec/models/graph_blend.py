@@ -111,8 +111,9 @@ class GraphBlend(Recommender):
         super()._check_shapes()
 
     def _scorer(self, profiles: Profiles) -> BlendScorer:
-        degrees = np.maximum(np.bincount(self.seen_.indices, minlength=len(self.items_)), 1)
-        scorers = [member._scorer(profiles) for member in self._members()]
+        members = self._members()
+        degrees = members[0]._graph()[2]
+        scorers = [member._scorer(profiles) for member in members]
         return BlendScorer(scorers, (1 - self.weight, self.weight), (degrees**-self.tail_exponent).astype(np.float32))
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
