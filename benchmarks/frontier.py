@@ -133,15 +133,11 @@ def _gowalla(folder: Path) -> Parts:
     ordered = folder / "gowalla" / "ordered.txt"
     if not ordered.exists():
         return Parts(*mr.split(train, "random", test=LATEST, seed=SEED), train, test)
-    users, items = [], []
-    for line in ordered.read_text("ascii").splitlines():
-        user, *row = map(int, line.split())
-        users.append(user)
-        items.append(row)
-    last = [max(1, round(LATEST * len(row))) if len(row) >= 5 else 0 for row in items]
-    early = [(user, item) for user, row, n in zip(users, items, last, strict=True) for item in row[: len(row) - n]]
-    late = [(user, item) for user, row, n in zip(users, items, last, strict=True) for item in row[len(row) - n :]]
-    return Parts(*(mr.Dataset.from_arrays(*zip(*pairs, strict=True), name="gowalla") for pairs in (early, late)), train, test)
+    events = mr.read(ordered, format="adjacency")
+    counts = np.bincount(events.user)  # the events of a user stand together, in the order of the file
+    last = np.where(counts >= 5, np.maximum(1, np.rint(LATEST * counts)), 0)
+    late = np.arange(len(events)) >= (np.cumsum(counts) - last)[events.user]
+    return Parts(*(events.select(np.flatnonzero(chosen)).compact() for chosen in (~late, late)), train, test)
 
 
 class Shop(NamedTuple):
