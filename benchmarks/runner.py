@@ -170,17 +170,21 @@ def _compare(task: Task, folder: Path, threads: int, peer: str, envs: Path, roun
             sides.append(Side(task.name, name, folder, threads, envs, limit))
             stack.callback(sides[-1].close)
         kept = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in names]
-        for side, keep in zip(sides, kept, strict=True):  # warm-up; what comes out of it is what is judged
-            with _named(side.name):
-                side.run(keep if task.judge is not None else None)
+        judged = kept if task.judge is not None else [None, None]
+        if task.warm_up:  # what comes out of it is what is judged
+            for side, keep in zip(sides, judged, strict=True):
+                with _named(side.name):
+                    side.run(keep)
+            judged = [None, None]
         load = Load([side.pid for side in sides])
         laps: list[list[list[float]]] = [[], []]
         peaks: list[float | None] = [None, None]
         for _ in range(rounds):
             for at, side in enumerate(sides):
                 with _named(side.name):
-                    found, peaks[at] = side.run()
+                    found, peaks[at] = side.run(judged[at])
                 laps[at].append(found)
+            judged = [None, None]
         row: Row = {"load": load.figures(), "peer_peak_mb": _rounded(peaks[0]), "minirec_peak_mb": _rounded(peaks[1])}
         return row | summary(task, laps, [_judge(task, folder, keep) for keep in kept], _agreement(kept))
 

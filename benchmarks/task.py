@@ -42,6 +42,7 @@ class Task:
         median of all but the first, which also holds what is done once.
     judge : how the result is judged (see quality.JUDGES), None where there is nothing to judge.
     percentiles : whether percentiles of the laps are reported (latency).
+    warm_up : whether a run that does not count precedes the others; without, the first round is judged, for sides that take long.
     prepare : adds to the data folder what all sides are given, such as factors; runs in the parent process.
     """
 
@@ -54,4 +55,5 @@ class Task:
     goal: Goal | None = None
     threads: tuple[int, ...] = (1, 2)
     percentiles: bool = False
+    warm_up: bool = True
     prepare: Callable[[Path], None] | None = None
