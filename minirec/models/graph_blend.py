@@ -26,7 +26,7 @@ class GraphBlend(Recommender):
     Parameters
     ----------
     weight : w, from 0 to 1, the share of the autoencoder.
-    regularization, neighbors : of the autoencoder, see `SANSA`.
+    regularization, neighbors, length_exponent : of the autoencoder, see `SANSA`.
     order, flatness, factors, alpha, beta, user_exponent, item_exponent : of the filter, see `ChebyCF`.
     tail_exponent : t, at least 0; d is the number of users of an item. The knob of the tail, 0 for none.
 
@@ -50,6 +50,7 @@ class GraphBlend(Recommender):
         weight: float = 0.2,
         regularization: float = 60.0,
         neighbors: int = 20,
+        length_exponent: float = 0.0,
         order: int = 8,
         flatness: float = 1.5,
         factors: int = 512,
@@ -62,6 +63,7 @@ class GraphBlend(Recommender):
         self.weight = weight
         self.regularization = regularization
         self.neighbors = neighbors
+        self.length_exponent = length_exponent
         self.order = order
         self.flatness = flatness
         self.factors = factors

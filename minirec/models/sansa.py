@@ -20,9 +20,9 @@ from .request import Profiles
 class SANSA(Recommender):
     """Scalable approximate nonsymmetric autoencoder: the weights of EASE by way of a sparse factor of the inverse.
 
-    B_ij = -P_ij / P_jj for i != j as in EASE, P = Kᵀ D^-1 K ~ (XᵀX + lambda I)^-1, X binary (users, items), K sparse, and lower
-    triangular with a unit diagonal once the items are put in order. B is never formed: a score is two sparse layers,
-    x_u (Kᵀ D^-1), and that times -K diag(P)^-1.
+    B_ij = -P_ij / P_jj for i != j as in EASE, P = Kᵀ D^-1 K ~ (Xᵀ C X + lambda I)^-1, X binary (users, items), K sparse, and lower
+    triangular with a unit diagonal once the items are put in order; C_uu = |I_u|^-length_exponent, as in `DAN`, is 1 in the source.
+    B is never formed: a score is two sparse layers, x_u (Kᵀ D^-1), and that times -K diag(P)^-1.
 
     Spišák et al. 2023, "Scalable approximate nonsymmetric autoencoder for collaborative filtering". The source factors the Gram
     matrix incompletely, L D Lᵀ with a given number of entries, and refines an approximate inverse of L. Here K is found directly,
@@ -34,26 +34,33 @@ class SANSA(Recommender):
     ----------
     regularization : lambda, above 0, in numbers of users.
     neighbors : entries of a row of K beside its diagonal: of the items before it, those that explain most of it each for itself,
-        (XᵀX)_ij^2 / ((XᵀX)_jj + lambda), if any. With all of them, and users in common for all pairs, the model is EASE.
+        (Xᵀ C X)_ij^2 / ((Xᵀ C X)_jj + lambda), if any. With all of them, and users in common for all pairs, the model is EASE.
+    length_exponent : the larger, the less an event of a user with a long history counts in the fit; less regularization is right then.
 
     The order of the items is that of their popularity, the most popular first. Time O(products of XᵀX + items x neighbors^3);
     memory: the sparse Gram matrix while fitting, 16 items x neighbors bytes for the model.
     """
 
     name = "sansa"
-    search_space: ClassVar[dict[str, Any]] = {"regularization": (1.0, 1000.0, "log"), "neighbors": (10, 200, "int")}
+    search_space: ClassVar[dict[str, Any]] = {
+        "regularization": (1.0, 1000.0, "log"),
+        "neighbors": (10, 200, "int"),
+        "length_exponent": (0.0, 0.8, "linear"),
+    }
     _state: ClassVar[tuple[str, ...]] = ("encoder_", "decoder_")
 
     encoder_: CSR  # Kᵀ D^-1 (items, items): history -> hidden
     decoder_: CSR  # -K diag(P)^-1 (items, items): hidden -> scores
 
-    def __init__(self, *, regularization: float = 100.0, neighbors: int = 30) -> None:
+    def __init__(self, *, regularization: float = 100.0, neighbors: int = 30, length_exponent: float = 0.0) -> None:
         self.regularization = regularization
         self.neighbors = neighbors
+        self.length_exponent = length_exponent
 
     def _check(self) -> None:
         number("regularization", self.regularization, above=0)
         whole("neighbors", self.neighbors)
+        number("length_exponent", self.length_exponent, low=0)
 
     def estimate_memory(self, dataset: Dataset) -> int:
         """The Gram matrix as if no two users had two items in common, once more while it is put together; the factor."""
@@ -66,10 +73,12 @@ class SANSA(Recommender):
         order = np.argsort(-train.item_counts, kind="stable")
         position = np.empty(n, np.int64)
         position[order] = np.arange(n)
-        ordered = CSR.from_pairs(x.row_ids(), position[x.indices], None, x.shape)
+        lengths = x.counts()
+        weights = np.repeat(np.maximum(lengths, 1) ** -float(self.length_exponent), lengths)  # of each event
+        ordered = CSR.from_pairs(x.row_ids(), position[x.indices], np.sqrt(weights).astype(np.float32), x.shape)
         gram = topk_product(ordered.transpose(), ordered, n, self.backend_)
         ridge = np.full(n, float(self.regularization))
-        pattern = self._pattern(gram, train.item_counts[order] + ridge)
+        pattern = self._pattern(gram, np.bincount(x.indices, weights=weights, minlength=n)[order] + ridge)
         values, pivots = np.empty(pattern.nnz, np.float32), np.empty(n)
         inverse_factor = kernel("inverse_factor", self.backend_)
         run_blocks(

@@ -24,30 +24,35 @@ def dataset(x):
     return Dataset.from_arrays(*np.nonzero(x))
 
 
+def weighted(x, exponent):
+    """The rows times the root of |I_u|^-exponent."""
+    return x * np.maximum(x.sum(axis=1, keepdims=True), 1) ** (-exponent / 2)
+
+
 def weights(model):
     """The item weights that the two layers stand for, with the diagonal that scoring takes out."""
     return model.encoder_.to_dense().astype(np.float64) @ model.decoder_.to_dense().astype(np.float64)
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10_000), st.floats(0.5, 100.0))
-def test_with_all_neighbours_it_is_ease(seed, regularization):
+@given(st.integers(0, 10_000), st.floats(0.5, 100.0), st.sampled_from([0.0, 0.4, 1.0]))
+def test_with_all_neighbours_it_is_ease_on_weighted_users(seed, regularization, exponent):
     x = counts(seed)
     x[0] = 1  # all pairs of items have a user in common
-    model = SANSA(regularization=regularization, neighbors=9).fit(dataset(x))
-    assert np.allclose(weights(model), naive_linear.ease(x, regularization) - np.eye(9), atol=1e-5)
+    model = SANSA(regularization=regularization, neighbors=9, length_exponent=exponent).fit(dataset(x))
+    assert np.allclose(weights(model), naive_linear.ease(weighted(x, exponent), regularization) - np.eye(9), atol=1e-5)
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 5), st.floats(0.5, 20.0))
-def test_the_factor_is_the_best_on_its_pattern(seed, neighbors, regularization):
+@given(st.integers(0, 10_000), st.integers(1, 5), st.floats(0.5, 20.0), st.sampled_from([0.0, 0.4]))
+def test_the_factor_is_the_best_on_its_pattern(seed, neighbors, regularization, exponent):
     """Rows of K have at most `neighbors` entries beside a 1, for items more popular; A K_iᵀ is zero on them, d_i is K_i A K_iᵀ."""
     x = counts(seed)
-    model = SANSA(regularization=regularization, neighbors=neighbors).fit(dataset(x))
+    model = SANSA(regularization=regularization, neighbors=neighbors, length_exponent=exponent).fit(dataset(x))
     scaled = model.encoder_.to_dense().T.astype(np.float64)  # D^-1 K
     pivots = 1 / scaled.diagonal()
     k = scaled * pivots[:, None]
-    a = x.T @ x + regularization * np.eye(9)
+    a = weighted(x, exponent).T @ weighted(x, exponent) + regularization * np.eye(9)
     n = x.sum(axis=0)
     for i in range(9):
         pattern = np.flatnonzero(scaled[i])
@@ -102,6 +107,8 @@ def test_what_is_refused():
         SANSA(neighbors=0).fit(shop())
     with pytest.raises(ParameterError, match="regularization"):
         SANSA(regularization=0.0).fit(shop())
+    with pytest.raises(ParameterError, match="length_exponent"):
+        SANSA(length_exponent=-0.1).fit(shop())
     model = SANSA(neighbors=3).fit(shop())
     with pytest.raises(NotSupportedError):
         model.forget(100)
