@@ -113,8 +113,7 @@ CLAIMS = [
         {"regularization": 24.0, "neighbors": 30, "length_exponent": 0.4},
         None,
         None,
-        "no figure at hand; length_exponent chosen on the latest tenth of train (order of geon0325/LightGCNpp), the regularization for it so "
-        "that it is the share of the events that 100 is without. To compare with EASE's row",
+        "no figure at hand; settings chosen on the latest tenth of train (order of geon0325/LightGCNpp). To compare with EASE's row",
     ),
     _gowalla(
         "LightGCN",
