@@ -4,7 +4,8 @@ Sample s of a block has a user vector u_s and the vector i_s of an item that the
 weights (b, N) says how often each counts for each sample, 0 where the user has it. The products are of dense blocks then, at the
 speed of BLAS, where negatives of its own for every sample would be gathered one by one; the expected gradient is the same.
 
-Each function returns the loss, summed over the samples, and its gradients, in the precision of its arguments.
+`observed` and `unobserved` take all items as they are instead, in a matrix. Each function returns the loss, summed over the samples, and
+its gradients, in the precision of its arguments.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ import numpy as np
 
 from .backend import run_blocks
 from .losses import pairwise_logistic
-from .sparse import Floats
+from .propagate import propagate
+from .sparse import CSR, Floats
+
+_TILE = 2048  # items whose scores are in memory at once, in each thread
 
 
 class Contrast(NamedTuple):
@@ -93,21 +97,41 @@ def uniformity(start: int, stop: int, vectors: Floats) -> tuple[float, Floats]:
     return _total(kernel), 8 * (kernel @ vectors)
 
 
-def observed(users: Floats, items: Floats, weights: Floats) -> Contrast:
-    """Binary cross-entropy of pairs that were observed, weighted (b,): -w ln sigma(u . i)."""
-    loss, pull = pairwise_logistic(np.einsum("sd,sd->s", users, items))
-    pull = (weights * pull)[:, None]
-    return Contrast(_total(weights * loss), -pull * items, -pull * users, users[:0])
+def observed(users: Floats, items: Floats, entries: CSR, backend: str) -> Contrast:
+    """Binary cross-entropy of pairs that were observed: -sum of w ln sigma(u . i) over the entries w of a matrix users x items.
+
+    `items` of the result is the gradient by all items, (items, d); `negatives` is empty.
+    """
+    loss, pull = pairwise_logistic(np.einsum("nd,nd->n", users[entries.row_ids()], items[entries.indices]))
+    pulled = entries.with_data(-entries.data * pull)
+    by_users, by_items = propagate(pulled, items, backend=backend), propagate(pulled.transpose(), users, backend=backend)
+    return Contrast(_total(entries.data * loss), by_users, by_items, users[:0])
 
 
-def unobserved(users: Floats, negatives: Floats, weights: Floats) -> Contrast:
-    """Binary cross-entropy of pairs that were not: -sum_n w_n ln sigma(-u . n)."""
-    score = users @ negatives.T
-    small = np.exp(-np.abs(score))
-    both = 1 + small
-    push = weights * np.where(score >= 0, score.dtype.type(1), small) / both
-    loss = weights * (np.maximum(score, 0) + np.log(both))
-    return Contrast(_total(loss), push @ negatives, np.zeros_like(users), push.T @ users)
+def unobserved(users: Floats, items: Floats, user_weights: Floats, item_weights: Floats, observed: CSR) -> Contrast:
+    """Binary cross-entropy of all pairs without an entry in `observed`, users x items: -sum a_u b_i ln sigma(-u . i).
+
+    `items` of the result is the gradient by all items; `negatives` is empty. The scores are made, and used up, a tile at a time.
+    """
+    by_items, owners = np.empty_like(items), observed.row_ids()
+
+    def tile(start: int, stop: int) -> tuple[float, Floats]:
+        here, b = items[start:stop], item_weights[start:stop]
+        # ln(1 + e^s) = s + ln(1 + e^-s); below -80 it is 0 in single precision, and e^-s would be too large for it
+        loss = np.maximum(users @ here.T, -80)
+        odds = np.exp(-loss)
+        odds += 1
+        loss += np.log(odds)
+        push = np.divide(user_weights[:, None], odds, out=odds)
+        push *= b
+        inside = (observed.indices >= start) & (observed.indices < stop)
+        rows, columns = owners[inside], observed.indices[inside] - start
+        push[rows, columns] = loss[rows, columns] = 0
+        by_items[start:stop] = push.T @ users
+        return float(user_weights.astype(np.float64) @ (loss @ b)), push @ here
+
+    losses, by_users = zip(*run_blocks(tile, len(items), _TILE), strict=True)
+    return Contrast(sum(losses), sum(by_users[1:], start=by_users[0]), by_items, users[:0])
 
 
 def in_blocks(loss: Callable[[int, int], Contrast], n: int, size: int) -> Contrast:

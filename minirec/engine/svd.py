@@ -33,6 +33,7 @@ def basis_size(shape: tuple[int, int], k: int) -> int:
 
 def truncated_svd(matrix: CSR, k: int, *, backend: str, tolerance: float = 1e-2, seed: int = 0, threads: int | None = None) -> SVD:
     """The k largest singular values s of A (m, n), float32, and their right singular vectors v; the left ones are A v / s.
+    The number of v that is largest in size is positive.
 
     Block Lanczos: the Krylov space of G = AᵀA on some random vectors, kept orthonormal (each block is made so against all before it,
     twice), and the eigenvectors of G within it (Golub and Underwood 1977, "The block Lanczos method for computing eigenvalues";
@@ -71,7 +72,10 @@ class _Lanczos:
                 if len(link) and (np.linalg.norm(link @ last, axis=0) <= tolerance * values).all():
                     break
         kept = values > ZERO * self.largest
-        return SVD(np.sqrt(values[kept]), self._rotated(self.basis[:, : self.stop], turn[:, kept]))
+        vectors = self._rotated(self.basis[:, : self.stop], turn[:, kept])
+        longest = np.abs(vectors).argmax(axis=0)
+        vectors *= np.where(vectors[longest, np.arange(vectors.shape[1])] < 0, np.float32(-1), np.float32(1))
+        return SVD(np.sqrt(values[kept]), vectors)
 
     def _grow(self, block: Scores) -> tuple[Scores, NDArray[np.float64]]:
         """Take a block Q into the basis: the next block Q' and B, with G Q = (its share in the basis) + Q' B."""

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..data.dataset import Dataset
 from ..data.splits import split
 from ..engine.adam import Adam
-from ..engine.batches import shuffled
 from ..engine.scorers import Scores, VectorScorer
 from ..engine.sgd import Negatives
 from ..engine.sparse import CSR, Floats, Index
@@ -31,7 +30,7 @@ Objective: TypeAlias = Callable[[Floats, Floats, Index, Index, np.random.Generat
 class EmbeddingModel(FactorModel):
     """score(u, i) = p_u . q_i; p_u is o + scale(|I_u|) sum_{j in I_u} s_j, plus what was learned about u alone where u is known.
 
-    An iteration takes each pair of user and item once, in random order, in batches of `batch_size`, and moves by Adam.
+    An iteration takes each pair of user and item once, in batches at random, and moves by Adam.
 
     With `validation_share` above 0 that share of the events is held out: the latest ones where events have times, else a random part of
     each user's. Training on the rest stops once their NDCG@20 has not risen for `patience` iterations; then the model is trained again,
@@ -47,17 +46,15 @@ class EmbeddingModel(FactorModel):
     factors: int
     learning_rate: float
     regularization: float
-    negatives: int
     negative_power: float
     batch_size: int
     iterations: int
     validation_share: float
     patience: int
     seed: int
-    _init_std: ClassVar[float]  # of the embeddings before training
 
     def _check(self) -> None:
-        for name in ("factors", "negatives", "batch_size", "iterations", "patience"):
+        for name in ("factors", "batch_size", "iterations", "patience"):
             whole(name, getattr(self, name))
         whole("seed", self.seed, 0)
         number("learning_rate", self.learning_rate, above=0)
@@ -71,6 +68,14 @@ class EmbeddingModel(FactorModel):
             raise ValueError(f"item_sources_ has shape {self.item_sources_.shape} for item vectors of {self.item_factors_.shape}")
         if self.user_offset_.shape != self.item_factors_.shape[1:] or self.user_offset_.dtype != np.float32:
             raise ValueError(f"user_offset_ has shape {self.user_offset_.shape} for item vectors of {self.item_factors_.shape}")
+
+    @abstractmethod
+    def _start(self, events: CSR, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """The embeddings of users and items to begin with, float32."""
+
+    @abstractmethod
+    def _batches(self, events: CSR, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+        """The events of each batch of an iteration, by their places; ascending."""
 
     @abstractmethod
     def _objective(self, events: CSR, negatives: Negatives) -> Objective:
@@ -105,13 +110,13 @@ class EmbeddingModel(FactorModel):
     def _train(self, events: CSR, iterations: int) -> Iterator[dict[str, float]]:
         """Learn from these events; after each iteration the vectors are those of the model, and its record is given."""
         rng = np.random.default_rng(self.seed)
-        users, items = ((self._init_std * rng.standard_normal((n, self.factors))).astype(np.float32) for n in events.shape)
+        users, items = self._start(events, rng)
         owners, adam = events.row_ids().astype(np.int32), Adam((users, items), self.learning_rate, self.backend_)
         popularity = np.maximum(np.bincount(events.indices, minlength=events.shape[1]), 1)
         objective = self._objective(events, Negatives.powered(popularity, self.negative_power))
         for _ in range(iterations):
             total = 0.0
-            for samples in shuffled(events.nnz, self.batch_size, rng):
+            for samples in self._batches(events, rng):
                 loss, gradients = objective(users, items, owners[samples], events.indices[samples], rng)
                 adam.step(gradients)
                 total += loss * len(samples)

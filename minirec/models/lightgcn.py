@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
 from ..engine.backend import run_blocks
-from ..engine.batches import negatives_of_each, row_sums, shared_negatives, weights_of
+from ..engine.batches import negatives_of_each, row_sums, shared_negatives, shuffled, weights_of
 from ..engine.contrast import Contrast, alignment, cosine_contrastive, in_blocks, pairwise, softmax, through_unit, uniformity, unit
 from ..engine.convolution import Convolution
 from ..engine.sgd import Held, Negatives
@@ -18,6 +20,7 @@ from .checks import choice, number, whole
 from .embedding import EmbeddingModel, Objective
 
 LOSSES = ("bpr", "softmax", "ccl", "directau")
+_INIT_STD = 0.1  # of the embeddings before training
 _BLOCK = 256  # samples whose scores for the shared negatives are in memory at once, in each thread
 
 
@@ -81,7 +84,6 @@ class LightGCN(EmbeddingModel):
         "temperature": (0.05, 0.3, "log"),
         "damping": (0.0, 1.0, "linear"),
     }
-    _init_std = 0.1
 
     def __init__(
         self,
@@ -125,6 +127,7 @@ class LightGCN(EmbeddingModel):
     def _check(self) -> None:
         super()._check()
         whole("layers", self.layers)
+        whole("negatives", self.negatives)
         choice("loss", self.loss, LOSSES)
         number("temperature", self.temperature, above=0)
         number("margin", self.margin, low=-1, high=1)
@@ -137,6 +140,13 @@ class LightGCN(EmbeddingModel):
         rows, batch = dataset.n_users + dataset.n_items, min(self.batch_size, len(dataset))
         wide = batch if self.loss == "directau" else self.negatives if self.loss in ("softmax", "ccl") else 0
         return 4 * self.factors * (14 * rows + 12 * batch) + 100 * len(dataset) + thread_count() * 20 * _BLOCK * wide
+
+    def _start(self, events: CSR, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        users, items = ((_INIT_STD * rng.standard_normal((n, self.factors))).astype(np.float32) for n in events.shape)
+        return users, items
+
+    def _batches(self, events: CSR, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+        return shuffled(events.nnz, self.batch_size, rng)
 
     def _objective(self, events: CSR, negatives: Negatives) -> Objective:
         graph, held = Convolution(events, self.layers, self.backend_), Held.of(events)

@@ -63,7 +63,7 @@ class Subject:
 
 
 _DESCENT: Mapping[str, Any] = {"factors": 4, "iterations": 3}
-_EMBEDDING: Mapping[str, Any] = {"factors": 4, "iterations": 3, "batch_size": 64, "negatives": 8}
+_EMBEDDING: Mapping[str, Any] = {"factors": 4, "iterations": 3}
 _LONGER = Other(6, {"validation_share": 0.0})
 _STOPPING: Mapping[str, Any] = {"iterations": 30, "learning_rate": 0.1, "validation_share": 0.3, "patience": 1}
 
@@ -106,7 +106,7 @@ SUBJECTS: dict[str, Subject] = {
     "warp": Subject(MODELS["warp"], small={**_DESCENT, "max_trials": 5}, accurate={"iterations": 10}),
     "lightgcn": Subject(
         MODELS["lightgcn"],
-        small=_EMBEDDING,
+        small={**_EMBEDDING, "batch_size": 64, "negatives": 8},
         accurate={"factors": 8, "iterations": 30, "validation_share": 0.0, "learning_rate": 0.01, "loss": "bpr"},
         others={
             "iterations": _LONGER,
@@ -120,7 +120,7 @@ SUBJECTS: dict[str, Subject] = {
     ),
     "ultragcn": Subject(
         MODELS["ultragcn"],
-        small={**_EMBEDDING, "neighbors": 3, "learning_rate": 0.02, "item_weight": 0.1},
+        small={**_EMBEDDING, "batch_size": 16, "neighbors": 3, "learning_rate": 0.02, "item_weight": 0.1},
         accurate={"factors": 8, "iterations": 40, "validation_share": 0.0, "negative_weight": 1.0, "item_weight": 1.0},
         others={
             "iterations": _LONGER,

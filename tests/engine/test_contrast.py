@@ -8,10 +8,13 @@ from naive_sgd import numerical_gradients, sigmoid
 
 from minirec.engine import contrast
 from minirec.engine.contrast import Contrast, in_blocks, through_unit, uniformity, unit
+from minirec.engine.sparse import CSR
 
 B, N, D = 5, 4, 3
 WEIGHTS = np.array([[1.0, 2, 0, 1], [0, 1, 1, 1], [3, 1, 1, 1], [1, 1, 1, 0], [0, 0, 0, 0]])  # the last sample: no negative is left
 POSITIVE = np.array([0.5, 1.0, 2.0, 0.0, 1.5])
+PAIRS = [(0, 1), (0, 4), (2, 0), (3, 1), (4, 4)]
+HELD = CSR.from_pairs(*np.transpose(PAIRS), None, (B, B))
 
 
 def softmax(u, i, n):
@@ -36,14 +39,18 @@ LOSSES = {
     "ccl": (lambda u, i, n: contrast.cosine_contrastive(u, i, n, WEIGHTS, 0.1, 7.0), cosine_contrastive, (N, D)),
     "alignment": (lambda u, i, n: contrast.alignment(u, i), lambda u, i, n: ((u - i) ** 2).sum(), (0, D)),
     "observed": (
-        lambda u, i, n: contrast.observed(u, i, POSITIVE),
-        lambda u, i, n: -sum(POSITIVE[s] * math.log(sigmoid(u[s] @ i[s])) for s in range(B)),
+        lambda u, i, n: contrast.observed(u, i, HELD.with_data(POSITIVE.astype(u.dtype)), "numpy"),
+        lambda u, i, n: -sum(POSITIVE[e] * math.log(sigmoid(u[r] @ i[c])) for e, (r, c) in enumerate(PAIRS)),
         (0, D),
     ),
     "unobserved": (
-        lambda u, i, n: contrast.unobserved(u, n, WEIGHTS),
-        lambda u, i, n: -sum(WEIGHTS[s, j] * math.log(sigmoid(-u[s] @ n[j])) for s in range(B) for j in range(N)),
-        (N, D),
+        lambda u, i, n: contrast.unobserved(u, i, POSITIVE.astype(u.dtype), (POSITIVE + 1).astype(u.dtype), HELD),
+        lambda u, i, n: (
+            -sum(
+                POSITIVE[r] * (POSITIVE[c] + 1) * math.log(sigmoid(-u[r] @ i[c])) for r in range(B) for c in range(B) if (r, c) not in PAIRS
+            )
+        ),
+        (0, D),
     ),
 }
 

@@ -35,6 +35,7 @@ def test_values_and_vectors(rows, columns, k):
     across = across[: len(found.values)]
     distance = np.abs(found.vectors @ found.vectors.T - across.T @ across).max()
     assert distance < 1e-3
+    assert (np.take_along_axis(found.vectors, np.abs(found.vectors).argmax(axis=0)[None], axis=0) > 0).all()
 
 
 def test_more_wanted_than_there_are():

@@ -11,7 +11,7 @@ from minirec.errors import ParameterError
 from minirec.models import UltraGCN
 from minirec.testing.sets import shop
 
-SMALL = {"factors": 4, "batch_size": 64, "negatives": 8, "iterations": 4, "neighbors": 3, "validation_share": 0.0, "learning_rate": 0.02}
+SMALL = {"factors": 4, "batch_size": 16, "iterations": 4, "neighbors": 3, "validation_share": 0.0, "learning_rate": 0.02}
 
 
 def events(rng, users=6, items=7):
@@ -55,32 +55,56 @@ def test_gradients_of_the_whole_model(seed):
     found_constraints = model._constraints(matrix)
     beta, omega = constraints(x)
     near = [found_constraints.omega.row(i)[0].tolist() for i in range(x.shape[1])]
-    samples = np.sort(rng.permutation(matrix.nnz)[:9])
-    owners, positives = matrix.row_ids()[samples].astype(np.int32), matrix.indices[samples]
-    drawn, times = np.array([0, 2, 6], np.int32), np.array([1, 3, 2], np.float32)
+    batch, drawn = np.array([0, 2, 3, 5], np.int32), np.array([1.0, 3, 2, 1, 1, 4, 2])
 
     def definition(arrays):
         users, items = arrays
-        total = 0.0
-        for u, i in zip(owners, positives, strict=True):
-            weights = {j: t for j, t in zip(drawn, times.tolist(), strict=True) if not x[u, j]}
-            total -= beta[u, i] * math.log(sigmoid(users[u] @ items[i]))
-            for j, t in weights.items():
-                total -= 5 * t / sum(weights.values()) * beta[u, j] * math.log(sigmoid(-users[u] @ items[j]))
-            total -= sum(0.7 * omega[i, k] * math.log(sigmoid(users[u] @ items[k])) for k in near[i])
-        return total / len(owners) + 0.1 * sum((side**2).sum() for side in arrays)
+        total, samples = 0.0, 0
+        for u in batch:
+            missing = [j for j in range(x.shape[1]) if not x[u, j]]
+            for i in np.flatnonzero(x[u]):
+                samples += 1
+                total -= beta[u, i] * math.log(sigmoid(users[u] @ items[i]))
+                for j in missing:
+                    total -= 5 * drawn[j] / drawn[missing].sum() * beta[u, j] * math.log(sigmoid(-users[u] @ items[j]))
+                total -= sum(0.7 * omega[i, k] * math.log(sigmoid(users[u] @ items[k])) for k in near[i])
+        return total / samples + 0.1 * sum((side**2).sum() for side in arrays)
 
     embeddings = [rng.standard_normal((6, 3)), rng.standard_normal((7, 3))]
-    loss, gradients = model._step(found_constraints, matrix, *embeddings, owners, positives, drawn, times)
+    loss, gradients = model._step(found_constraints, drawn, matrix, *embeddings, batch)
     assert loss == pytest.approx(definition(embeddings), rel=1e-6)
     for gradient, numerical in zip(gradients, numerical_gradients(definition, embeddings), strict=True):
         assert gradient == pytest.approx(numerical, abs=1e-6)
 
 
+def test_it_begins_with_low_scores_and_with_what_tells_users_apart():
+    """Two groups that share one item of one user: within a group scores are higher than across, and the mean is below zero."""
+    rng = np.random.default_rng(0)
+    block = (rng.random((20, 12)) < 0.5).astype(float)
+    x = np.block([[block, np.zeros((20, 12))], [np.zeros((20, 12)), block]])
+    x[0, 20] = 1
+    model = UltraGCN(factors=4)
+    model.backend_ = "numpy"
+    users, items = model._start(CSR.from_pairs(*np.nonzero(x), None, x.shape), rng)
+    scores = users @ items.T
+    same = np.kron(np.eye(2), np.ones((20, 12))) > 0
+    assert scores.mean() < -3
+    assert scores[same].mean() > scores[~same].mean() + 1
+
+
+def test_a_batch_is_all_events_of_its_users():
+    _, matrix = events(np.random.default_rng(0))
+    batches = list(UltraGCN(batch_size=4)._batches(matrix, np.random.default_rng(1)))
+    assert sorted(np.concatenate(batches)) == list(range(matrix.nnz))
+    owners = [set(matrix.row_ids()[batch]) for batch in batches]
+    assert [len(group) for group in owners] == [4, 2]
+    assert not owners[0] & owners[1]
+
+
 @pytest.mark.slow_without_jit
 def test_the_loss_goes_down():
     losses = [record["loss"] for record in UltraGCN(**SMALL | {"iterations": 12}).fit(shop()).history_]
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_new_users_go_through_a_ridge_regression_of_the_known_ones():
