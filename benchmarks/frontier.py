@@ -60,12 +60,12 @@ _EXPONENTS = {"user_exponent": (0.35, 0.5), "tail_exponent": (0.0, 0.1, 0.2, 0.3
 _FEW_EXPONENTS = {"user_exponent": (0.35, 0.5), "tail_exponent": (0.0, 0.1)}
 
 FAMILIES = {
-    "EASE": Family("EASE", {}, {"regularization": (100.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0)}, {"regularization": (100.0, 500.0)}),
+    "EASE": Family("EASE", {}, {"regularization": (100.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0)}, {"regularization": (100.0, 500.0, 2000.0)}),
     "DAN": Family(
         "DAN",
         {"dropout": 0.3},
         {"regularization": (20.0, 100.0, 300.0), "beta": (0.0, 0.2), "alpha": (0.2, 0.3, 0.4, 0.5, 0.6)},
-        {"regularization": (20.0,), "beta": (0.2,), "alpha": (0.1, 0.2, 0.3)},
+        {"regularization": (20.0, 100.0), "beta": (0.2,), "alpha": (0.2, 0.4)},
     ),
     "RP3beta": Family(
         "RP3beta",
@@ -80,7 +80,7 @@ FAMILIES = {
     "PageRank": Family("PersonalizedPageRank", {"tol": 1e-3}, {"damping": (0.5,), "tail_exponent": (0.0, 0.3, 0.6, 0.8)}),
     "GraphBlend": Family(
         "GraphBlend", {}, {"weight": (0.2, 0.5), "user_exponent": (0.1, 0.35), "tail_exponent": (0.0, 0.1, 0.2, 0.3, 0.35, 0.4, 0.5)},
-        {"tail_exponent": (0.0, 0.05, 0.1, 0.15)},
+        {"weight": (0.2, 0.5), "tail_exponent": (0.0, 0.05, 0.1, 0.15, 0.3)},
     ),
     "AbsorbingCost": Family("AbsorbingCost", {}, {"steps": (3, 7)}, {"steps": (3,)}),
 }  # fmt: skip
