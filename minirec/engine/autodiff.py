@@ -336,7 +336,8 @@ def unbroadcast(gradient: Floats, shape: tuple[int, ...]) -> Floats:
         return gradient
     extra = gradient.ndim - len(shape)
     longer = tuple(extra + axis for axis, n in enumerate(shape) if n == 1 and gradient.shape[extra + axis] != 1)
-    return gradient.sum(axis=(*range(extra), *longer), keepdims=True).reshape(shape)
+    total: Floats = gradient.sum(axis=(*range(extra), *longer), keepdims=True)
+    return total.reshape(shape)
 
 
 def _binary(name: str, a: Tensor, other: Operand, forward: Callable[..., Any], *derivatives: Callable[..., Floats]) -> Tensor:

@@ -18,7 +18,7 @@ from .backend import run_blocks
 from .functional import embedding, softmax_array, softplus_array
 from .sparse import CSR, Floats
 
-_LOGITS = 2**22  # of `softmax_cross_entropy` at once: 16 MB
+_LOGITS = 2**24  # of `softmax_cross_entropy` at once: 64 MB; with few samples at once, the gradient of the table is rewritten too often
 _ROWS, _ITEMS = 32, 2048  # samples, and items, that a thread takes at once of them
 
 
@@ -110,20 +110,20 @@ def softmax_cross_entropy(hidden: Tensor, table: Tensor, targets: NDArray[Any], 
 
     hidden (n, d), table V (items, d), targets (n,) rows of it, weights (n,). Gradients are computed in the forward pass, by blocks of
     samples: (softmax - onehot) V by parts of the samples, and its transpose times h by parts of the items, so that each number belongs to
-    one thread. O(n items d); memory that of the gradients and of 2^22 logits.
+    one thread. O(n items d); memory that of the gradients and of 2^24 logits.
     """
     h, v, n = hidden.data, table.data, len(hidden)
     if h.ndim != 2 or v.ndim != 2 or h.shape[1] != v.shape[1] or targets.shape != (n,):
         raise ShapeError(f"softmax_cross_entropy: hidden {h.shape}, table {v.shape} and targets {targets.shape} do not fit")
-    if n and not (0 <= targets.min() and targets.max() < len(v)):
+    if n and not (targets.min() >= 0 and targets.max() < len(v)):
         raise ShapeError(f"softmax_cross_entropy: targets from {targets.min()} to {targets.max()} for a table of shape {v.shape}")
     share = (np.ones(n) if weights is None else np.asarray(weights, np.float64)) / max(n, 1)
     record = recording(hidden, table)
     by_hidden, by_table = (np.empty_like(h), np.zeros_like(v)) if record else (h, v)
-    size = min(max(_LOGITS // max(len(v), 1), _ROWS), max(n, 1))
+    size = min(max(_LOGITS // max(len(v), 1) // _ROWS, 1) * _ROWS, n)
     logits, loss = np.empty((size, len(v)), h.dtype), np.empty(n)
 
-    for first in range(0, n, size):
+    for first in range(0, n, max(size, 1)):
         last = min(first + size, n)
 
         def by_samples(start: int, stop: int, first: int = first) -> None:
@@ -171,11 +171,13 @@ def _of_each(name: str, positive: Tensor, negative: Tensor) -> Floats:
     """The positives in the shape that broadcasts to the negatives: (n, 1) for (n, m)."""
     if positive.ndim != 1 or negative.shape[:1] != positive.shape or negative.ndim > 2 or (negative.ndim == 1 and name != "bpr"):
         raise ShapeError(f"{name}: positives {positive.shape} and negatives {negative.shape} do not fit")
-    return positive.data.reshape(-1, *(1,) * (negative.ndim - 1))
+    own: Floats = positive.data.reshape(-1, *(1,) * (negative.ndim - 1))
+    return own
 
 
 def _summed(pulls: Floats, positive: Tensor) -> Floats:
-    return pulls.reshape(len(positive), -1).sum(axis=1)
+    total: Floats = pulls.reshape(len(positive), -1).sum(axis=1)
+    return total
 
 
 def _broadcasts(name: str, logits: Floats, *others: Floats) -> None:

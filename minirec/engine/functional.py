@@ -47,7 +47,7 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 
 def where(condition: NDArray[np.bool_], a: Tensor, b: Operand) -> Tensor:
     """a where the condition holds, else b; the three broadcast."""
-    other = as_tensor(b, a)
+    other, condition = as_tensor(b, a), np.asarray(condition, bool)
     try:
         out = np.where(condition, a.data, other.data)
     except ValueError:
@@ -151,7 +151,7 @@ def dropout(x: Tensor, rate: float, key: int) -> Tensor:
     """
     if not 0 <= rate < 1:
         raise ParameterError(f"dropout: rate {rate} is not in [0, 1)")
-    dropped = round(rate * 65536)
+    dropped = min(round(rate * 65536), 65535)
     if not dropped:
         return x
     base, n = mix(np.array([key % 2**64], np.uint64)), x.data.size
@@ -162,7 +162,7 @@ def dropout(x: Tensor, rate: float, key: int) -> Tensor:
         np.greater_equal(words.view("<u2")[: stop - start], dropped, out=keep[start:stop])
 
     run_blocks(block, n, _NUMBERS)
-    factor = keep.reshape(x.shape) * x.dtype.type(65536 / (65536 - min(dropped, 65535)))
+    factor = keep.reshape(x.shape) * x.dtype.type(65536 / (65536 - dropped))
     return Tensor.from_op("dropout", x.data * factor, (x,), lambda g: (g * factor,))
 
 
@@ -189,7 +189,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def embedding(weight: Tensor, rows: NDArray[Any]) -> Tensor:
     """weight[rows] for a table (n, ...) and rows of any shape, integers in 0..n; the gradient is a RowGradient."""
     n = weight.shape[0]
-    if rows.dtype.kind not in "iu" or (rows.size and not (0 <= rows.min() and rows.max() < n)):
+    if rows.dtype.kind not in "iu" or (rows.size and not (rows.min() >= 0 and rows.max() < n)):
         span = f" from {rows.min()} to {rows.max()}" if rows.size else ""
         raise ShapeError(f"embedding: rows of type {rows.dtype}{span} for a table of shape {weight.shape}")
 
