@@ -306,11 +306,8 @@ class Tensor:
 
 
 def as_tensor(value: Operand, like: Tensor) -> Tensor:
-    """A tensor as it is; arrays of floats in their precision, anything else in that of `like`."""
-    if isinstance(value, Tensor):
-        return value
-    keep = isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    return Tensor(np.asarray(value) if keep else np.asarray(value, like.dtype))
+    """A tensor as it is, anything else as a constant in the precision of `like`: a float64 array does not widen what it meets."""
+    return value if isinstance(value, Tensor) else Tensor(np.asarray(value, like.dtype))
 
 
 def matmul(a: Tensor, b: Tensor) -> Tensor:

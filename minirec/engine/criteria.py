@@ -40,7 +40,7 @@ def bpr(positive: Tensor, negative: Tensor) -> Tensor:
 
 
 def gbce(positive: Tensor, negative: Tensor, items: int, calibration: float = 0.75) -> Tensor:
-    """gBCE, Petrov & Macdonald 2023, "gSASRec: reducing overconfidence ... trained with negative sampling", equations 7 to 10:
+    """gBCE, Petrov & Macdonald 2023, "gSASRec: reducing overconfidence ... trained with negative sampling":
 
     (-beta ln sigma(x_p) - sum_n ln(1 - sigma(x_n))) / (m + 1), beta = a (t (1 - 1/a) + 1/a), a = m / (items - 1): the sampling rate.
     The authors transform the positive logit so that its sigmoid is sigma(x_p)^beta: the same number.
@@ -70,7 +70,7 @@ def cosine_contrastive(positive: Tensor, negative: Tensor, margin: float = 0.8, 
 
 
 def sampled_softmax(hidden: Tensor, table: Tensor, targets: NDArray[Any], negatives: NDArray[Any], log_q: Floats | None = None) -> Tensor:
-    """-ln (e^s_p / (e^s_p + sum_n e^s_n)) with s_i = h . v_i - log_q_i, Bengio & Senécal 2008, section III; Yi et al. 2019, equation 6.
+    """-ln (e^s_p / (e^s_p + sum_n e^s_n)) with s_i = h . v_i - log_q_i, Bengio & Senécal 2008; Yi et al. 2019.
 
     hidden (n, d), table (items, d), targets (n,), negatives (m,) shared by all samples: one that is the target of a sample does not
     count there. log_q (items,) : log of how often each item is expected among the negatives; None: no correction. Memory O(n m).
@@ -181,5 +181,6 @@ def _summed(pulls: Floats, positive: Tensor) -> Floats:
 
 
 def _broadcasts(name: str, logits: Floats, *others: Floats) -> None:
-    if any(np.broadcast_shapes(logits.shape, other.shape) != logits.shape for other in others):
+    shape = logits.shape[::-1]
+    if any(other.ndim > logits.ndim or any(n not in (1, m) for n, m in zip(other.shape[::-1], shape, strict=False)) for other in others):
         raise ShapeError(f"{name}: shapes {', '.join(str(other.shape) for other in others)} for logits of shape {logits.shape}")
