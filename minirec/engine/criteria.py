@@ -57,7 +57,7 @@ def gbce(positive: Tensor, negative: Tensor, items: int, calibration: float = 0.
     return _mean("gbce", loss, loss.size * (m + 1), (positive, negative), *pulls)
 
 
-def cosine_contrastive(positive: Tensor, negative: Tensor, margin: float = 0.8, weight: float = 150.0) -> Tensor:
+def cosine_contrastive(positive: Tensor, negative: Tensor, margin: float, weight: float) -> Tensor:
     """SimpleX, Mao et al. 2021, equation 1: (1 - x_p) + weight / m sum_n max(0, x_n - margin), x being cosines.
 
     positive (n,), negative (n, m).

@@ -299,7 +299,10 @@ def test_repr_and_item():
 
 @pytest.mark.parametrize(
     ("left", "right"),
-    [((3000, 64), (64, 50)), ((64, 64), (64, 3000)), ((40, 300, 32), (40, 32, 300)), ((20, 300, 32), (32, 64)), ((2, 300, 64), (5, 1, 64, 300))],
+    [
+        ((3000, 64), (64, 50)), ((64, 64), (64, 3000)), ((40, 300, 32), (40, 32, 300)), ((20, 300, 32), (32, 64)),
+        ((2, 300, 64), (5, 1, 64, 300)),
+    ],
 )  # fmt: skip
 def test_large_products_are_the_same_for_any_threads(left, right):
     x, y = normal(*left).astype(np.float32), normal(*right).astype(np.float32)
