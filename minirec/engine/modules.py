@@ -7,6 +7,7 @@ in lists there. Weights are drawn from a NumPy generator that is given, in float
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -151,7 +152,8 @@ class FeedForward(Sequential):
     def __init__(
         self, sizes: Sequence[int], rng: np.random.Generator, activation: Callable[[Tensor], Tensor] = functional.relu, dropout: float = 0.0
     ) -> None:
-        steps: list[Callable[[Tensor], Tensor]] = [Linear(sizes[0], sizes[1], rng)]
-        for inputs, outputs in zip(sizes[1:-1], sizes[2:], strict=True):
-            steps += [activation, Dropout(dropout, rng), Linear(inputs, outputs, rng)]
+        steps: list[Callable[[Tensor], Tensor]] = []
+        for inputs, outputs in pairwise(sizes):
+            steps += [activation, Dropout(dropout, rng)] if steps else []
+            steps.append(Linear(inputs, outputs, rng))
         super().__init__(*steps)

@@ -59,7 +59,8 @@ def fit(
     BLAS is kept to one thread. Raises ModelFitError where a loss or a gradient is not finite, ModelFileError for a checkpoint that
     is damaged or of another model, method or seed.
     """
-    progress, best = Progress(), model.state()
+    progress = Progress()
+    best: dict[str, NDArray[Any]] = {}
     if checkpoint is not None and Path(checkpoint).exists():
         progress, best = _resume(Path(checkpoint), model, optimizer, seed)
     elif checkpoint is not None:
@@ -71,6 +72,8 @@ def fit(
             model.evaluate()
             if validate is not None:
                 progress.scores.append(float(validate()))
+                if math.isnan(progress.scores[-1]):
+                    raise ModelFitError(f"epoch {progress.epoch - 1}: the validation score is not a number")
                 if not progress.best or progress.scores[-1] > progress.scores[progress.best - 1]:
                     progress.best, best = progress.epoch, model.state()
             if checkpoint is not None:
@@ -78,7 +81,7 @@ def fit(
             if callback is not None and callback(progress):
                 break
     model.evaluate()
-    if progress.best:
+    if best:
         model.load_state(best)
     return progress
 
@@ -135,7 +138,7 @@ def _save(path: Path, model: Module, optimizer: Optimizer, seed: int, progress: 
 def _resume(path: Path, model: Module, optimizer: Optimizer, seed: int) -> tuple[Progress, dict[str, NDArray[Any]]]:
     """Set the model and the optimizer as they were; the progress and the best weights."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             header = json.loads(str(archive["header"]))
             arrays = {name: archive[name] for name in archive.files if name != "header"}
         progress = Progress(**header["progress"])
@@ -151,8 +154,8 @@ def _resume(path: Path, model: Module, optimizer: Optimizer, seed: int) -> tuple
         group, _, rest = name.partition("/")
         groups.setdefault(group, {})[rest] = array
     try:
-        model.load_state(groups["best"])
-        model.load_state(groups["model"])
+        for group in ("best", "model")[0 if progress.best else 1 :]:
+            model.load_state(groups[group])
         optimizer.restore(groups["optimizer"])
     except ValueError as error:
         raise ModelFileError(f"{path} is a checkpoint of another model: {error}") from None

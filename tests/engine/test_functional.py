@@ -265,7 +265,7 @@ def test_no_samples():
         (lambda x: cr.binary_cross_entropy(x, np.ones((5, 2, 4))), r"binary_cross_entropy: shapes \(5, 2, 4\)"),
         (lambda x: cr.bpr(x, x), r"bpr: positives \(2, 4\) and negatives \(2, 4\)"),
         (lambda x: cr.gbce(x[:, 0], x[:, 0], 9), r"gbce: positives \(2,\) and negatives \(2,\)"),
-        (lambda x: cr.cosine_contrastive(x[0], x), r"cosine_contrastive: positives \(4,\) and negatives \(2, 4\)"),
+        (lambda x: cr.cosine_contrastive(x[0], x, 0.5, 1), r"cosine_contrastive: positives \(4,\) and negatives \(2, 4\)"),
         (lambda x: cr.sampled_softmax(x, x.T, TARGETS, NEGATIVES), r"sampled_softmax: hidden \(2, 4\) with targets \(5,\)"),
         (lambda x: cr.multinomial(x, COUNTS), r"multinomial: logits of shape \(2, 4\) for counts of shape \(3, 5\)"),
         (lambda x: cr.softmax_cross_entropy(x, x, TARGETS), r"softmax_cross_entropy: hidden \(2, 4\), table \(2, 4\) and targets \(5,\)"),
