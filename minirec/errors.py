@@ -9,6 +9,14 @@ class ParameterError(MinirecError, ValueError):
     """An argument or a hyper-parameter has a value that cannot be used."""
 
 
+class ShapeError(ParameterError):
+    """Arrays whose shapes do not fit together; the message names the operation and the shapes."""
+
+
+class GraphError(MinirecError, RuntimeError):
+    """Gradients were asked for where no graph holds them: nothing requires one, or they were computed and the graph freed."""
+
+
 class DataError(MinirecError, ValueError):
     """Input data that cannot be read or used: a missing column, a malformed file, an empty table."""
 

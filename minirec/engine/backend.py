@@ -56,6 +56,7 @@ KERNELS: dict[str, Twin] = {
     "sum_rows": Twin("sgd", "allclose", 1e-5),
     "descend_rows": Twin("sgd", "allclose", 1e-5),
     "adam_step": Twin("adam", "allclose", 1e-5),
+    "adam_rows": Twin("adam", "allclose", 1e-5),
     "propagate_rows": Twin("propagate", "allclose", 1e-5),
     "absorb_walks": Twin("absorption", "allclose", 1e-6),
     "add_product": Twin("product", "exact"),

@@ -1,0 +1,186 @@
+"""Losses of batches as tensors: one number each, the mean over the samples, with a hand-derived backward.
+
+They are functions of logits: for each of n samples one of the positive (n,), and of the negatives (n, m). Those whose gradients cost
+as much memory as the logits compute them in the forward pass and keep nothing else. Losses are summed in float64.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ParameterError, ShapeError
+from . import losses
+from .autodiff import Gradient, Tensor, recording
+from .backend import run_blocks
+from .functional import embedding, softmax_array, softplus_array
+from .sparse import CSR, Floats
+
+_LOGITS = 2**24  # of `softmax_cross_entropy` at once: 64 MB; with few samples at once, the gradient of the table is rewritten too often
+_ROWS, _ITEMS = 32, 2048  # samples, and items, that a thread takes at once of them
+
+
+def binary_cross_entropy(logits: Tensor, targets: Any, weights: Any = 1.0) -> Tensor:
+    """-t ln sigma(x) - (1 - t) ln(1 - sigma(x)) = softplus(x) - t x, times the weight, over all entries.
+
+    logits of any shape, targets in [0, 1] and weights broadcast to it.
+    """
+    x, t, w = logits.data, np.asarray(targets, logits.dtype), np.asarray(weights, logits.dtype)
+    _broadcasts("binary_cross_entropy", x, t, w)
+    return _mean("binary_cross_entropy", w * (softplus_array(x) - t * x), x.size, (logits,), w * (losses.sigmoid(x) - t))
+
+
+def bpr(positive: Tensor, negative: Tensor) -> Tensor:
+    """-ln sigma(x_p - x_n), Rendle et al. 2009, section 4.1, over all negatives: (n,), or (n, m) for m of each sample."""
+    own = _of_each("bpr", positive, negative)
+    loss, pull = losses.pairwise_logistic(own - negative.data)
+    return _mean("bpr", loss, loss.size, (positive, negative), _summed(-pull, positive), pull)
+
+
+def gbce(positive: Tensor, negative: Tensor, items: int, calibration: float = 0.75) -> Tensor:
+    """gBCE, Petrov & Macdonald 2023, "gSASRec: reducing overconfidence ... trained with negative sampling":
+
+    (-beta ln sigma(x_p) - sum_n ln(1 - sigma(x_n))) / (m + 1), beta = a (t (1 - 1/a) + 1/a), a = m / (items - 1): the sampling rate.
+    The authors transform the positive logit so that its sigmoid is sigma(x_p)^beta: the same number.
+
+    positive (n,), negative (n, m), drawn uniformly. calibration t : 0 is plain binary cross-entropy, 1 undoes the sampling in full.
+    """
+    own, m = _of_each("gbce", positive, negative), negative.shape[-1]
+    if not 0 <= calibration <= 1 or not 1 <= m < items:
+        raise ParameterError(f"gbce: calibration {calibration} is not in [0, 1], or {m} negatives are not in 1..{items - 1} (items - 1)")
+    rate = m / (items - 1)
+    beta = own.dtype.type(rate * (calibration * (1 - 1 / rate) + 1 / rate))
+    loss = beta * softplus_array(-own[:, 0]) + softplus_array(negative.data).sum(axis=1)
+    pulls = -beta * losses.sigmoid(-own[:, 0]), losses.sigmoid(negative.data)
+    return _mean("gbce", loss, loss.size * (m + 1), (positive, negative), *pulls)
+
+
+def cosine_contrastive(positive: Tensor, negative: Tensor, margin: float, weight: float) -> Tensor:
+    """SimpleX, Mao et al. 2021, equation 1: (1 - x_p) + weight / m sum_n max(0, x_n - margin), x being cosines.
+
+    positive (n,), negative (n, m).
+    """
+    own, m = _of_each("cosine_contrastive", positive, negative), negative.shape[-1]
+    over = negative.data - own.dtype.type(margin)
+    share = own.dtype.type(weight / m)
+    loss = 1 - own[:, 0] + share * np.maximum(over, 0).sum(axis=1)
+    return _mean("cosine_contrastive", loss, loss.size, (positive, negative), np.full_like(own[:, 0], -1), share * (over > 0))
+
+
+def sampled_softmax(hidden: Tensor, table: Tensor, targets: NDArray[Any], negatives: NDArray[Any], log_q: Floats | None = None) -> Tensor:
+    """-ln (e^s_p / (e^s_p + sum_n e^s_n)) with s_i = h . v_i - log_q_i, Bengio & Senécal 2008; Yi et al. 2019.
+
+    hidden (n, d), table (items, d), targets (n,), negatives (m,) shared by all samples: one that is the target of a sample does not
+    count there. log_q (items,) : log of how often each item is expected among the negatives; None: no correction. Memory O(n m).
+    """
+    for name, tensor in (("hidden", hidden), ("table", table)):
+        if tensor.ndim != 2 or tensor.shape[1] != table.shape[1] or len(targets) != len(hidden):
+            raise ShapeError(f"sampled_softmax: {name} {tensor.shape} with targets {targets.shape} and table {table.shape} do not fit")
+    positive = (hidden * embedding(table, targets)).sum(axis=1)
+    negative = hidden @ embedding(table, negatives).T
+    scores = np.concatenate((positive.data[:, None], negative.data), axis=1)
+    if log_q is not None:
+        scores[:, 0] -= log_q[targets]
+        scores[:, 1:] -= log_q[negatives]
+    scores[:, 1:][targets[:, None] == negatives] = -np.inf
+    logs, shares = softmax_array(scores)
+    loss = logs[:, 0] - scores[:, 0]
+    return _mean("sampled_softmax", loss, loss.size, (positive, negative), shares[:, 0] - 1, shares[:, 1:])
+
+
+def multinomial(logits: Tensor, counts: CSR) -> Tensor:
+    """-sum_i x_i ln softmax_i, Liang et al. 2018, "Variational autoencoders for collaborative filtering", equation 2.
+
+    logits (n, items); counts : how often each sample has each item, a CSR of that shape. Samples without any count as 0.
+    """
+    if logits.shape != counts.shape:
+        raise ShapeError(f"multinomial: logits of shape {logits.shape} for counts of shape {counts.shape}")
+    rows, at = counts.row_ids(), counts.indices
+    logs, shares = softmax_array(logits.data)
+    loss = counts.sums(counts.data * (logs[rows, 0] - logits.data[rows, at]))
+    shares *= counts.sums(counts.data).astype(logits.dtype)[:, None]
+    shares[rows, at] -= counts.data.astype(logits.dtype)
+    return _mean("multinomial", loss, len(logits), (logits,), shares)
+
+
+def softmax_cross_entropy(hidden: Tensor, table: Tensor, targets: NDArray[Any], weights: Floats | None = None) -> Tensor:
+    """-ln softmax(V h)_t over all items, times the weight of the sample; the logits are never all in memory at once.
+
+    hidden (n, d), table V (items, d), targets (n,) rows of it, weights (n,). Gradients are computed in the forward pass, by blocks of
+    samples: (softmax - onehot) V by parts of the samples, and its transpose times h by parts of the items, so that each number belongs to
+    one thread. O(n items d); memory that of the gradients and of 2^24 logits.
+    """
+    h, v, n = hidden.data, table.data, len(hidden)
+    if h.ndim != 2 or v.ndim != 2 or h.shape[1] != v.shape[1] or targets.shape != (n,):
+        raise ShapeError(f"softmax_cross_entropy: hidden {h.shape}, table {v.shape} and targets {targets.shape} do not fit")
+    if n and not (targets.min() >= 0 and targets.max() < len(v)):
+        raise ShapeError(f"softmax_cross_entropy: targets from {targets.min()} to {targets.max()} for a table of shape {v.shape}")
+    share = (np.ones(n) if weights is None else np.asarray(weights, np.float64)) / max(n, 1)
+    record = recording(hidden, table)
+    by_hidden, by_table = (np.empty_like(h), np.zeros_like(v)) if record else (h, v)
+    size = min(max(_LOGITS // max(len(v), 1) // _ROWS, 1) * _ROWS, n)
+    logits, loss = np.empty((size, len(v)), h.dtype), np.empty(n)
+
+    for first in range(0, n, max(size, 1)):
+        last = min(first + size, n)
+
+        def by_samples(start: int, stop: int, first: int = first) -> None:
+            at, block = slice(first + start, first + stop), logits[start:stop]
+            np.matmul(h[at], v.T, out=block)
+            mine = np.arange(stop - start), targets[at]
+            own = block[mine]
+            top = block.max(axis=1, keepdims=True)
+            block -= top
+            np.exp(block, out=block)
+            total = block.sum(axis=1, keepdims=True)
+            loss[at] = share[at] * (np.log(total) + top - own[:, None])[:, 0]
+            if record:
+                block *= share[at, None].astype(h.dtype) / total
+                block[mine] -= share[at].astype(h.dtype)
+                np.matmul(block, v, out=by_hidden[at])
+
+        def by_items(start: int, stop: int, first: int = first, last: int = last) -> None:
+            by_table[start:stop] += logits[: last - first, start:stop].T @ h[first:last]
+
+        run_blocks(by_samples, last - first, _ROWS)
+        if record:
+            run_blocks(by_items, len(v), _ITEMS)
+    return _scaled("softmax_cross_entropy", loss.sum(), (hidden, table), by_hidden, by_table)
+
+
+def _mean(name: str, loss: Floats, n: int, parents: tuple[Tensor, ...], *gradients: Floats) -> Tensor:
+    """The sum of the losses, and of their gradients, divided by n."""
+    if recording(*parents):
+        for gradient in gradients:
+            gradient /= max(n, 1)
+    return _scaled(name, loss.sum(dtype=np.float64) / max(n, 1), parents, *gradients)
+
+
+def _scaled(name: str, loss: Any, parents: tuple[Tensor, ...], *gradients: Floats) -> Tensor:
+    """A number whose gradients are there already."""
+
+    def backward(g: Floats) -> tuple[Gradient, ...]:
+        return gradients if g == 1 else tuple(gradient * g for gradient in gradients)
+
+    return Tensor.from_op(name, np.asarray(loss, parents[0].dtype), parents, backward)
+
+
+def _of_each(name: str, positive: Tensor, negative: Tensor) -> Floats:
+    """The positives in the shape that broadcasts to the negatives: (n, 1) for (n, m)."""
+    if positive.ndim != 1 or negative.shape[:1] != positive.shape or negative.ndim > 2 or (negative.ndim == 1 and name != "bpr"):
+        raise ShapeError(f"{name}: positives {positive.shape} and negatives {negative.shape} do not fit")
+    own: Floats = positive.data.reshape(-1, *(1,) * (negative.ndim - 1))
+    return own
+
+
+def _summed(pulls: Floats, positive: Tensor) -> Floats:
+    total: Floats = pulls.reshape(len(positive), -1).sum(axis=1)
+    return total
+
+
+def _broadcasts(name: str, logits: Floats, *others: Floats) -> None:
+    shape = logits.shape[::-1]
+    if any(other.ndim > logits.ndim or any(n not in (1, m) for n, m in zip(other.shape[::-1], shape, strict=False)) for other in others):
+        raise ShapeError(f"{name}: shapes {', '.join(str(other.shape) for other in others)} for logits of shape {logits.shape}")

@@ -1,0 +1,235 @@
+"""Differentiable functions of tensors beside the operators: activations, normalisation, dropout, look-ups, sparse products.
+
+Each works in the precision of its arguments and raises ShapeError, with its name and the shapes, where they do not fit. Those marked
+fused are one node of the graph with a hand-derived backward, so that no intermediate array is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ParameterError, ShapeError
+from . import losses
+from .autodiff import Backward, Operand, RowGradient, Tensor, as_tensor, unbroadcast
+from .backend import resolve, run_blocks
+from .propagate import propagate as propagate_array
+from .reference.sgd import mix
+from .sparse import CSR, Floats
+from .tiles import gram, product
+
+_NUMBERS = 2**18  # numbers that a thread takes at once in `dropout`; a multiple of 4, no result depends on it
+
+
+def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Tensors one after the other along an axis."""
+    arrays = [tensor.data for tensor in tensors]
+    try:
+        out = np.concatenate(arrays, axis=axis)
+    except ValueError:
+        raise ShapeError(f"concatenate: shapes {_shapes(arrays)} do not fit along axis {axis}") from None
+    cuts = np.cumsum([array.shape[axis] for array in arrays])[:-1]
+    return Tensor.from_op("concatenate", out, tensors, lambda g: tuple(np.split(g, cuts, axis=axis)))
+
+
+def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Tensors of one shape along a new axis."""
+    arrays = [tensor.data for tensor in tensors]
+    try:
+        out = np.stack(arrays, axis=axis)
+    except ValueError:
+        raise ShapeError(f"stack: shapes {_shapes(arrays)} differ") from None
+    return Tensor.from_op("stack", out, tensors, lambda g: tuple(np.moveaxis(g, axis, 0)))
+
+
+def where(condition: NDArray[np.bool_], a: Tensor, b: Operand) -> Tensor:
+    """a where the condition holds, else b; the three broadcast."""
+    other, condition = as_tensor(b, a), np.asarray(condition, bool)
+    try:
+        out = np.where(condition, a.data, other.data)
+    except ValueError:
+        raise ShapeError(f"where: shapes {_shapes((condition, a.data, other.data))} do not fit") from None
+    shapes = a.shape, other.shape
+    return Tensor.from_op(
+        "where", out, (a, other), lambda g: (unbroadcast(g * condition, shapes[0]), unbroadcast(g * ~condition, shapes[1]))
+    )
+
+
+def softplus(x: Tensor) -> Tensor:
+    """ln(1 + e^x), without overflow; derivative sigma(x)."""
+    return _unary("softplus", x, softplus_array(x.data), lambda: losses.sigmoid(x.data))
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """sigma(x) = 1 / (1 + e^-x)."""
+    out = losses.sigmoid(x.data)
+    return _unary("sigmoid", x, out, lambda: out * (1 - out))
+
+
+def tanh(x: Tensor) -> Tensor:
+    """The hyperbolic tangent."""
+    out = np.tanh(x.data)
+    return _unary("tanh", x, out, lambda: 1 - out * out)
+
+
+def relu(x: Tensor) -> Tensor:
+    """max(0, x); derivative 0 at 0."""
+    return _unary("relu", x, np.maximum(x.data, 0), lambda: x.data > 0)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """x Phi(x) in the tanh form, Hendrycks & Gimpel 2016, section 2: x/2 (1 + tanh(sqrt(2/pi) (x + .044715 x^3))). Fused.
+
+    Within 5e-4 of the form with erf, and NumPy alone has what it needs.
+    """
+    data, c = x.data, float(np.sqrt(2 / np.pi))
+    curve = np.tanh(c * (data + 0.044715 * data * data * data))
+    return _unary(
+        "gelu", x, 0.5 * data * (1 + curve),
+        lambda: 0.5 * (1 + curve) + 0.5 * data * (1 - curve * curve) * (c * (1 + 0.134145 * data * data)),
+    )  # fmt: skip
+
+
+def silu(x: Tensor) -> Tensor:
+    """x sigma(x), Elfwing et al. 2018, equation 5. Fused."""
+    gate = losses.sigmoid(x.data)
+    return _unary("silu", x, x.data * gate, lambda: gate * (1 + x.data * (1 - gate)))
+
+
+def logsumexp(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
+    """ln sum e^x over an axis, shifted by the maximum; fused. -inf where all of them are."""
+    kept, probabilities = softmax_array(x.data, axis)
+    out = kept if keepdims else kept.squeeze(axis)
+    return Tensor.from_op("logsumexp", out, (x,), lambda g: ((g if keepdims else np.expand_dims(g, axis)) * probabilities,))
+
+
+def softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """e^x / sum e^x over an axis; fused. Entries -inf have none of it."""
+    out = softmax_array(x.data, axis)[1]
+    return Tensor.from_op("softmax", out, (x,), lambda g: (out * (g - (g * out).sum(axis=axis, keepdims=True)),))
+
+
+def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """x - ln sum e^x over an axis; fused."""
+    out = x.data - softmax_array(x.data, axis)[0]
+    return Tensor.from_op("log_softmax", out, (x,), lambda g: (g - np.exp(out) * g.sum(axis=axis, keepdims=True),))
+
+
+def normalize(x: Tensor) -> Tensor:
+    """Vectors of the last axis at length 1; those shorter than 1e-12 stay short. Fused."""
+    norms = np.maximum(np.sqrt((x.data * x.data).sum(axis=-1, keepdims=True)), x.dtype.type(1e-12))
+    out = x.data / norms
+    return Tensor.from_op("normalize", out, (x,), lambda g: ((g - (g * out).sum(axis=-1, keepdims=True) * out) / norms,))
+
+
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: float = 1e-5) -> Tensor:
+    """weight (x - mean) / sqrt(variance + epsilon) + bias over the last axis, Ba et al. 2016; x (..., d), weight and bias (d,). Fused."""
+    if not x.shape[-1:] == weight.shape == bias.shape:
+        raise ShapeError(f"layer_norm: shapes {_shapes((x.data, weight.data, bias.data))} do not fit")
+    centred = x.data - x.data.mean(axis=-1, keepdims=True)
+    scale = 1 / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + x.dtype.type(epsilon))
+    unit, gain = centred * scale, weight.data
+    lead = tuple(range(x.ndim - 1))
+
+    def backward(g: Floats) -> tuple[Floats, Floats, Floats]:
+        inner = g * gain
+        along = (inner * unit).mean(axis=-1, keepdims=True)
+        by_x = (inner - inner.mean(axis=-1, keepdims=True) - unit * along) * scale
+        return by_x, (g * unit).sum(axis=lead), g.sum(axis=lead)
+
+    return Tensor.from_op("layer_norm", unit * gain + bias.data, (x, weight, bias), backward)
+
+
+def dropout(x: Tensor, rate: float, key: int) -> Tensor:
+    """x with a share of its numbers set to 0 and the others divided by the share that is kept, Srivastava et al. 2014.
+
+    rate : in [0, 1), to the nearest 1 / 65536. Number i (in C order) is kept or not by 16 bits of mix(mix(key) ^ (i // 4)), mix as in
+    reference/sgd.py: by the key and i alone.
+    """
+    if not 0 <= rate < 1:
+        raise ParameterError(f"dropout: rate {rate} is not in [0, 1)")
+    dropped = min(round(rate * 65536), 65535)
+    if not dropped:
+        return x
+    base, n = mix(np.array([key % 2**64], np.uint64)), x.data.size
+    keep = np.empty(n, bool)
+
+    def block(start: int, stop: int) -> None:
+        words = mix(base ^ np.arange(start // 4, -(-stop // 4), dtype=np.uint64)).astype("<u8", copy=False)
+        np.greater_equal(words.view("<u2")[: stop - start], dropped, out=keep[start:stop])
+
+    run_blocks(block, n, _NUMBERS)
+    factor = keep.reshape(x.shape) * x.dtype.type(65536 / (65536 - dropped))
+    return Tensor.from_op("dropout", x.data * factor, (x,), lambda g: (g * factor,))
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x W + b for x (..., k), weight (k, m), bias (m,); (..., m). Fused."""
+    data, w = x.data, weight.data
+    if w.ndim != 2 or not data.ndim or data.shape[-1] != w.shape[0] or (bias is not None and bias.shape != w.shape[1:]):
+        raise ShapeError(f"linear: shapes {_shapes((data, w) if bias is None else (data, w, bias.data))} do not fit")
+    flat = data.reshape(-1, w.shape[0])
+    out = product(flat, w)
+    if bias is not None:
+        out += bias.data
+
+    def backward(g: Floats) -> tuple[Floats | None, ...]:
+        flat_g = g.reshape(-1, w.shape[1])
+        by_x = product(flat_g, w.T).reshape(data.shape) if x.requires_grad else None
+        by_weight = gram(flat, flat_g) if weight.requires_grad else None
+        return (by_x, by_weight) if bias is None else (by_x, by_weight, flat_g.sum(axis=0))
+
+    parents = (x, weight) if bias is None else (x, weight, bias)
+    return Tensor.from_op("linear", out.reshape(*data.shape[:-1], w.shape[1]), parents, backward)
+
+
+def embedding(weight: Tensor, rows: NDArray[Any]) -> Tensor:
+    """weight[rows] for a table (n, ...) and rows of any shape, integers in 0..n; the gradient is a RowGradient."""
+    n = weight.shape[0]
+    if rows.dtype.kind not in "iu" or (rows.size and not (rows.min() >= 0 and rows.max() < n)):
+        span = f" from {rows.min()} to {rows.max()}" if rows.size else ""
+        raise ShapeError(f"embedding: rows of type {rows.dtype}{span} for a table of shape {weight.shape}")
+
+    def backward(g: Floats) -> tuple[RowGradient]:
+        return (RowGradient.of(rows.reshape(-1), g.reshape(rows.size, *weight.shape[1:]), n),)
+
+    return Tensor.from_op("embedding", weight.data[rows], (weight,), backward)
+
+
+def propagate(matrix: CSR, transposed: CSR, x: Tensor) -> Tensor:
+    """A x for a constant sparse matrix A (m, n), given with its transpose, and x (n, d); (m, d). See engine/propagate.py."""
+    if x.ndim != 2 or matrix.shape[1] != x.shape[0] or transposed.shape != matrix.shape[::-1]:
+        raise ShapeError(f"propagate: shapes {matrix.shape}, transposed {transposed.shape}, and {x.shape} do not fit")
+    backend = resolve()
+    out = propagate_array(matrix, x.data, backend=backend)
+    return Tensor.from_op("propagate", out, (x,), lambda g: (propagate_array(transposed, g, backend=backend),))
+
+
+def softplus_array(x: Floats) -> Floats:
+    """ln(1 + e^x) of an array, in its precision."""
+    value: Floats = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return value
+
+
+def softmax_array(x: Floats, axis: int = -1) -> tuple[Floats, Floats]:
+    """ln sum e^x over an axis, which is kept with length 1, and e^x / sum e^x. All of them -inf: -inf, and zeros."""
+    top = x.max(axis=axis, keepdims=True)
+    top = np.where(np.isneginf(top), 0, top)
+    powers = np.exp(x - top)
+    total = powers.sum(axis=axis, keepdims=True)
+    with np.errstate(divide="ignore"):
+        logs = np.log(total) + top
+    powers /= np.where(total == 0, 1, total)
+    return logs, powers
+
+
+def _unary(name: str, x: Tensor, out: Floats, derivative: Callable[[], Any]) -> Tensor:
+    backward: Backward = lambda g: (g * derivative(),)  # noqa: E731
+    return Tensor.from_op(name, out, (x,), backward)
+
+
+def _shapes(arrays: Sequence[Any]) -> str:
+    return ", ".join(str(np.shape(array)) for array in arrays)

@@ -1,0 +1,159 @@
+"""Layers with parameters: what models are put together from.
+
+A module is a plain object; its parameters are its attributes that are tensors, those of modules among its attributes, and of modules
+in lists there. Weights are drawn from a NumPy generator that is given, in float32: the same generator, the same model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ShapeError
+from . import functional
+from .autodiff import Tensor
+from .reference.sgd import mix
+
+
+class Module:
+    """Base of all layers and models: parameters by dotted name, their state, and whether they are being trained."""
+
+    training = False
+
+    def parameters(self) -> dict[str, Tensor]:
+        """The tensors that require a gradient, by dotted name, in the order of their assignment; one that is shared, once."""
+        return {name: tensor for name, tensor in self._tensors().items() if tensor.requires_grad}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Copies of all tensors, those that require no gradient too, by dotted name."""
+        return {name: tensor.data.copy() for name, tensor in self._tensors().items()}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Write arrays into the tensors. ShapeError where names or shapes differ, before anything is written."""
+        tensors = self._tensors()
+        for name in sorted(tensors.keys() | state.keys()):
+            mine, given = tensors.get(name), state.get(name)
+            if mine is None or given is None or mine.shape != given.shape:
+                shapes = [str(array.shape) if array is not None else "none" for array in (mine, given)]
+                raise ShapeError(f"load_state: {name} is {shapes[0]} in this {type(self).__name__} and {shapes[1]} in the state")
+        for name, tensor in tensors.items():
+            tensor.data[...] = state[name]
+
+    def train(self, key: int) -> None:
+        """From here on this is being trained; `key` decides what is random in it (dropout), so give each step its own."""
+        for module in self._modules():
+            module._set(True, key)
+
+    def evaluate(self) -> None:
+        """From here on this is only used: nothing is random."""
+        for module in self._modules():
+            module._set(False, 0)
+
+    def _set(self, training: bool, key: int) -> None:
+        self.training = training
+
+    def _children(self) -> Iterator[tuple[str, Tensor | Module]]:
+        for name, value in vars(self).items():
+            if isinstance(value, (Tensor, Module)):
+                yield name, value
+            elif isinstance(value, (list, tuple)):
+                yield from ((f"{name}.{at}", one) for at, one in enumerate(value) if isinstance(one, (Tensor, Module)))
+
+    def _tensors(self) -> dict[str, Tensor]:
+        found: dict[Tensor, str] = {}
+        for name, child in self._children():
+            inner = {name: child} if isinstance(child, Tensor) else {f"{name}.{deep}": one for deep, one in child._tensors().items()}
+            for full, tensor in inner.items():
+                found.setdefault(tensor, full)
+        return {name: tensor for tensor, name in found.items()}
+
+    def _modules(self) -> Iterator[Module]:
+        yield self
+        for _, child in self._children():
+            if isinstance(child, Module):
+                yield from child._modules()
+
+
+class Linear(Module):
+    """x W + b for x (..., inputs): (..., outputs). W is uniform within sqrt(6 / (inputs + outputs)), Glorot & Bengio 2010; b is 0."""
+
+    def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, bias: bool = True) -> None:
+        bound = np.float32(np.sqrt(6 / (inputs + outputs)))
+        self.weight = Tensor((2 * rng.random((inputs, outputs), np.float32) - 1) * bound, requires_grad=True)
+        self.bias = Tensor(np.zeros(outputs, np.float32), requires_grad=True) if bias else None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.weight, self.bias)
+
+
+class Embedding(Module):
+    """A vector for each of n rows: integers of any shape (...) to (..., d). Normal with deviation `scale`."""
+
+    def __init__(self, n: int, d: int, rng: np.random.Generator, scale: float = 0.02) -> None:
+        self.weight = Tensor(rng.standard_normal((n, d), np.float32) * np.float32(scale), requires_grad=True)
+
+    def __call__(self, rows: NDArray[Any]) -> Tensor:
+        return functional.embedding(self.weight, rows)
+
+
+class LayerNorm(Module):
+    """See `functional.layer_norm`, over the last axis, of length d; weight 1 and bias 0 at first."""
+
+    def __init__(self, d: int, epsilon: float = 1e-5) -> None:
+        self.weight = Tensor(np.ones(d, np.float32), requires_grad=True)
+        self.bias = Tensor(np.zeros(d, np.float32), requires_grad=True)
+        self.epsilon = epsilon
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functional.layer_norm(x, self.weight, self.bias, self.epsilon)
+
+
+class Dropout(Module):
+    """See `functional.dropout`; nothing but in training.
+
+    The mask depends on a key drawn at construction, on the key of the step (`Module.train`), and on how often this layer was called
+    since: so not on what was trained before, and a resumed training drops the same.
+    """
+
+    def __init__(self, rate: float, rng: np.random.Generator) -> None:
+        self.rate, self._own = rate, rng.integers(0, 2**64, 1, dtype=np.uint64)
+        self._key, self._calls = self._own, 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        self._calls += 1
+        return functional.dropout(x, self.rate, int(mix(self._key + np.uint64(self._calls))[0]))
+
+    def _set(self, training: bool, key: int) -> None:
+        self.training, self._calls = training, 0
+        self._key = mix(self._own ^ mix(np.array([key % 2**64], np.uint64)))
+
+
+class Sequential(Module):
+    """Modules, or functions of a tensor, one after the other."""
+
+    def __init__(self, *steps: Callable[[Tensor], Tensor]) -> None:
+        self.steps = steps
+
+    def __call__(self, x: Tensor) -> Tensor:
+        for step in self.steps:
+            x = step(x)
+        return x
+
+
+class FeedForward(Sequential):
+    """Dense layers of the given sizes with an activation, and dropout, between two of them: sizes (d, 4 d, d) for a transformer's block."""
+
+    def __init__(
+        self, sizes: Sequence[int], rng: np.random.Generator, activation: Callable[[Tensor], Tensor] = functional.relu, dropout: float = 0.0
+    ) -> None:
+        steps: list[Callable[[Tensor], Tensor]] = []
+        for inputs, outputs in pairwise(sizes):
+            steps += [activation, Dropout(dropout, rng)] if steps else []
+            steps.append(Linear(inputs, outputs, rng))
+        super().__init__(*steps)
