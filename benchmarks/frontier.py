@@ -60,7 +60,9 @@ _EXPONENTS = {"user_exponent": (0.35, 0.5), "tail_exponent": (0.0, 0.1, 0.2, 0.3
 _FEW_EXPONENTS = {"user_exponent": (0.35, 0.5), "tail_exponent": (0.0, 0.1)}
 
 FAMILIES = {
-    "EASE": Family("EASE", {}, {"regularization": (100.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0)}, {"regularization": (100.0, 500.0, 2000.0)}),
+    "EASE": Family(
+        "EASE", {}, {"regularization": (100.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0)}, {"regularization": (100.0, 500.0, 2000.0)}
+    ),
     "DAN": Family(
         "DAN",
         {"dropout": 0.3},
