@@ -54,6 +54,7 @@ def test_a_model_learns():
     assert not model.drop.training
 
 
+@pytest.mark.slow_without_jit
 def test_the_same_bytes_for_any_threads():
     found = []
     for threads in (1, 2):
