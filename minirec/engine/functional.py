@@ -55,7 +55,10 @@ def where(condition: NDArray[np.bool_], a: Tensor, b: Operand) -> Tensor:
         raise ShapeError(f"where: shapes {_shapes((condition, a.data, other.data))} do not fit") from None
     shapes = a.shape, other.shape
     return Tensor.from_op(
-        "where", out, (a, other), lambda g: (unbroadcast(np.where(condition, g, 0), shapes[0]), unbroadcast(np.where(condition, 0, g), shapes[1]))
+        "where",
+        out,
+        (a, other),
+        lambda g: (unbroadcast(np.where(condition, g, 0), shapes[0]), unbroadcast(np.where(condition, 0, g), shapes[1])),
     )
 
 
@@ -96,7 +99,7 @@ def gelu(x: Tensor) -> Tensor:
 
 
 def silu(x: Tensor) -> Tensor:
-    """x sigma(x), Elfwing et al. 2018, equation 5. Fused."""
+    """x sigma(x), Elfwing et al. 2018. Fused."""
 
     def derivative(a: Floats, out: Floats) -> Floats:
         gate = losses.sigmoid(a)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
 from ..data.splits import split
-from ..engine.adam import Adam
+from ..engine.autodiff import Tensor
 from ..engine.batches import shuffled
+from ..engine.optimizers import Adam
 from ..engine.scorers import Scores, VectorScorer
 from ..engine.sgd import Negatives
 from ..engine.sparse import CSR, Floats, Index
@@ -106,14 +107,16 @@ class EmbeddingModel(FactorModel):
         """Learn from these events; after each iteration the vectors are those of the model, and its record is given."""
         rng = np.random.default_rng(self.seed)
         users, items = ((self._init_std * rng.standard_normal((n, self.factors))).astype(np.float32) for n in events.shape)
-        owners, adam = events.row_ids().astype(np.int32), Adam((users, items), self.learning_rate, self.backend_)
+        tables, owners = {"users": Tensor(users), "items": Tensor(items)}, events.row_ids().astype(np.int32)
+        adam = Adam(tables, self.learning_rate)
         popularity = np.maximum(np.bincount(events.indices, minlength=events.shape[1]), 1)
         objective = self._objective(events, Negatives.powered(popularity, self.negative_power))
         for _ in range(iterations):
             total = 0.0
             for samples in shuffled(events.nnz, self.batch_size, rng):
                 loss, gradients = objective(users, items, owners[samples], events.indices[samples], rng)
-                adam.step(gradients)
+                tables["users"].grad, tables["items"].grad = gradients
+                adam.step()
                 total += loss * len(samples)
             self._store(users, items, events)
             yield {"loss": total / events.nnz}
