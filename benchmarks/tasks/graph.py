@@ -50,9 +50,10 @@ def _losses(epochs: list[list[float]]) -> Arrays:
 
 def minirec_lightgcn(job: Job) -> None:
     from minirec import LightGCN
-    from minirec.engine.adam import Adam
+    from minirec.engine.autodiff import Tensor
     from minirec.engine.backend import one_blas_thread, resolve
     from minirec.engine.convolution import Convolution
+    from minirec.engine.optimizers import Adam
     from minirec.engine.sparse import CSR
     from minirec.models.lightgcn import Batch
 
@@ -63,14 +64,17 @@ def minirec_lightgcn(job: Job) -> None:
     found: list[list[float]] = []
     with one_blas_thread():
         job.start()
-        graph, adam = Convolution(events, LAYERS, model.backend_), Adam((users, items), RATE, model.backend_)
+        tables = Tensor(users), Tensor(items)
+        graph, adam = Convolution(events, LAYERS, model.backend_), Adam(tables, RATE)
         for epoch in job.array("lightgcn-samples"):
             found.append([])
             for start in range(0, epoch.shape[1], BATCH):
                 owners, positives, negatives = np.ascontiguousarray(epoch[:, start : start + BATCH])
                 batch = Batch(owners, positives, negatives, np.ones(len(owners), np.float32))
                 loss, gradients = model._step(graph, events, users, items, batch)
-                adam.step(gradients)
+                for table, gradient in zip(tables, gradients, strict=True):
+                    table.grad = gradient
+                adam.step()
                 found[-1].append(loss)
             job.lap(lambda: _losses(found))
 

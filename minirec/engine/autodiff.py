@@ -242,7 +242,7 @@ class Tensor:
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Sum over axes, all of them without any named."""
-        shape, out = self.shape, self.data.sum(axis=axis, keepdims=keepdims)
+        shape, out = self.shape, _reduced("sum", np.sum, self.data, axis, keepdims)
         return Tensor.from_op("sum", out, (self,), lambda g: (np.broadcast_to(_kept(g, shape, axis), shape),))
 
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -252,7 +252,7 @@ class Tensor:
 
     def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Maximum over axes; numbers that share it share its gradient equally."""
-        shape, x, out = self.shape, self.data, self.data.max(axis=axis, keepdims=keepdims)
+        shape, x, out = self.shape, self.data, _reduced("max", np.max, self.data, axis, keepdims)
 
         def backward(g: Floats) -> tuple[Floats]:
             top = (x == _kept(out, shape, axis)).astype(x.dtype)
@@ -357,6 +357,13 @@ def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
 
 def _parts(key: Any) -> tuple[Any, ...]:
     return key if isinstance(key, tuple) else (key,)
+
+
+def _reduced(name: str, function: Callable[..., Any], x: Floats, axis: Axis, keepdims: bool) -> Any:
+    try:
+        return function(x, axis=axis, keepdims=keepdims)
+    except ValueError as error:
+        raise ShapeError(f"{name}: {error} (shape {x.shape})") from None
 
 
 def _kept(reduced: Floats, shape: tuple[int, ...], axis: Axis) -> Floats:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from ..errors import ParameterError, ShapeError
 from . import losses
-from .autodiff import Backward, Operand, RowGradient, Tensor, as_tensor, unbroadcast
+from .autodiff import Operand, RowGradient, Tensor, as_tensor, unbroadcast
 from .backend import resolve, run_blocks
 from .propagate import propagate as propagate_array
 from .reference.sgd import mix
 from .sparse import CSR, Floats
 from .tiles import gram, product
 
+_CHUNK = 2**15  # numbers of a part of an element-wise function
 _NUMBERS = 2**18  # numbers that a thread takes at once in `dropout`; a multiple of 4, no result depends on it
 
 
@@ -54,30 +55,31 @@ def where(condition: NDArray[np.bool_], a: Tensor, b: Operand) -> Tensor:
         raise ShapeError(f"where: shapes {_shapes((condition, a.data, other.data))} do not fit") from None
     shapes = a.shape, other.shape
     return Tensor.from_op(
-        "where", out, (a, other), lambda g: (unbroadcast(g * condition, shapes[0]), unbroadcast(g * ~condition, shapes[1]))
+        "where",
+        out,
+        (a, other),
+        lambda g: (unbroadcast(np.where(condition, g, 0), shapes[0]), unbroadcast(np.where(condition, 0, g), shapes[1])),
     )
 
 
 def softplus(x: Tensor) -> Tensor:
     """ln(1 + e^x), without overflow; derivative sigma(x)."""
-    return _unary("softplus", x, softplus_array(x.data), lambda: losses.sigmoid(x.data))
+    return _unary("softplus", x, softplus_array, lambda a, out: losses.sigmoid(a))
 
 
 def sigmoid(x: Tensor) -> Tensor:
     """sigma(x) = 1 / (1 + e^-x)."""
-    out = losses.sigmoid(x.data)
-    return _unary("sigmoid", x, out, lambda: out * (1 - out))
+    return _unary("sigmoid", x, losses.sigmoid, lambda a, out: out * (1 - out))
 
 
 def tanh(x: Tensor) -> Tensor:
     """The hyperbolic tangent."""
-    out = np.tanh(x.data)
-    return _unary("tanh", x, out, lambda: 1 - out * out)
+    return _unary("tanh", x, np.tanh, lambda a, out: 1 - out * out)
 
 
 def relu(x: Tensor) -> Tensor:
     """max(0, x); derivative 0 at 0."""
-    return _unary("relu", x, np.maximum(x.data, 0), lambda: x.data > 0)
+    return _unary("relu", x, lambda a: np.maximum(a, 0), lambda a, out: a > 0)
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -85,18 +87,25 @@ def gelu(x: Tensor) -> Tensor:
 
     Within 5e-4 of the form with erf, and NumPy alone has what it needs.
     """
-    data, c = x.data, float(np.sqrt(2 / np.pi))
-    curve = np.tanh(c * (data + 0.044715 * data * data * data))
-    return _unary(
-        "gelu", x, 0.5 * data * (1 + curve),
-        lambda: 0.5 * (1 + curve) + 0.5 * data * (1 - curve * curve) * (c * (1 + 0.134145 * data * data)),
-    )  # fmt: skip
+    c = float(np.sqrt(2 / np.pi))
+
+    def derivative(a: Floats, out: Floats) -> Floats:
+        square = a * a
+        curve = np.tanh(c * a * (1 + 0.044715 * square))
+        slope: Floats = 0.5 * (1 + curve) + (0.5 * c) * a * (1 - curve * curve) * (1 + 0.134145 * square)
+        return slope
+
+    return _unary("gelu", x, lambda a: 0.5 * a * (1 + np.tanh(c * a * (1 + 0.044715 * (a * a)))), derivative)
 
 
 def silu(x: Tensor) -> Tensor:
-    """x sigma(x), Elfwing et al. 2018, equation 5. Fused."""
-    gate = losses.sigmoid(x.data)
-    return _unary("silu", x, x.data * gate, lambda: gate * (1 + x.data * (1 - gate)))
+    """x sigma(x), Elfwing et al. 2018. Fused."""
+
+    def derivative(a: Floats, out: Floats) -> Floats:
+        gate = losses.sigmoid(a)
+        return gate + out * (1 - gate)
+
+    return _unary("silu", x, lambda a: a * losses.sigmoid(a), derivative)
 
 
 def logsumexp(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
@@ -226,9 +235,25 @@ def softmax_array(x: Floats, axis: int = -1) -> tuple[Floats, Floats]:
     return logs, powers
 
 
-def _unary(name: str, x: Tensor, out: Floats, derivative: Callable[[], Any]) -> Tensor:
-    backward: Backward = lambda g: (g * derivative(),)  # noqa: E731
-    return Tensor.from_op(name, out, (x,), backward)
+def _unary(name: str, x: Tensor, value: Callable[[Floats], Floats], derivative: Callable[[Floats, Floats], Any]) -> Tensor:
+    """A function of each number, with its derivative as one of the number and the value."""
+    data = x.data
+    out = _by_chunks(value, data)
+    return Tensor.from_op(name, out, (x,), lambda g: (_by_chunks(lambda up, a, y: up * derivative(a, y), g, data, out),))
+
+
+def _by_chunks(function: Callable[..., Floats], *arrays: Floats) -> Floats:
+    """A function of each number of arrays of one shape, computed in parts that stay in the cache with all that lies between."""
+    if arrays[0].size <= _CHUNK:
+        return function(*arrays)
+    flat = [np.ascontiguousarray(array).reshape(-1) for array in arrays]
+    out = np.empty_like(flat[0])
+
+    def chunk(start: int, stop: int) -> None:
+        out[start:stop] = function(*(array[start:stop] for array in flat))
+
+    run_blocks(chunk, out.size, _CHUNK)
+    return out.reshape(arrays[0].shape)
 
 
 def _shapes(arrays: Sequence[Any]) -> str:

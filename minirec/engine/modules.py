@@ -45,8 +45,10 @@ class Module:
 
     def train(self, key: int) -> None:
         """From here on this is being trained; `key` decides what is random in it (dropout), so give each step its own."""
-        for module in self._modules():
-            module._set(True, key)
+        modules = list(self._modules())
+        keys = mix(mix(np.array([key % 2**64], np.uint64)) ^ np.arange(len(modules), dtype=np.uint64)).tolist()
+        for module, own in zip(modules, keys, strict=True):
+            module._set(True, own)
 
     def evaluate(self) -> None:
         """From here on this is only used: nothing is random."""
@@ -115,23 +117,21 @@ class LayerNorm(Module):
 class Dropout(Module):
     """See `functional.dropout`; nothing but in training.
 
-    The mask depends on a key drawn at construction, on the key of the step (`Module.train`), and on how often this layer was called
-    since: so not on what was trained before, and a resumed training drops the same.
+    The mask depends on the key of the step (`Module.train`), on the layer's place in the model, and on how often it was called since:
+    so not on what was trained before, and a resumed training drops the same.
     """
 
-    def __init__(self, rate: float, rng: np.random.Generator) -> None:
-        self.rate, self._own = rate, rng.integers(0, 2**64, 1, dtype=np.uint64)
-        self._key, self._calls = self._own, 0
+    def __init__(self, rate: float) -> None:
+        self.rate, self._key, self._calls = rate, 0, 0
 
     def __call__(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
         self._calls += 1
-        return functional.dropout(x, self.rate, int(mix(self._key + np.uint64(self._calls))[0]))
+        return functional.dropout(x, self.rate, self._key + self._calls)
 
     def _set(self, training: bool, key: int) -> None:
-        self.training, self._calls = training, 0
-        self._key = mix(self._own ^ mix(np.array([key % 2**64], np.uint64)))
+        self.training, self._key, self._calls = training, key, 0
 
 
 class Sequential(Module):
@@ -154,6 +154,6 @@ class FeedForward(Sequential):
     ) -> None:
         steps: list[Callable[[Tensor], Tensor]] = []
         for inputs, outputs in pairwise(sizes):
-            steps += [activation, Dropout(dropout, rng)] if steps else []
+            steps += [activation, Dropout(dropout)] if steps else []
             steps.append(Linear(inputs, outputs, rng))
         super().__init__(*steps)

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFitError, ParameterError, ShapeError
-from .adam import KEEP_MEAN, KEEP_SQUARE, TINY
 from .autodiff import Gradient, RowGradient, Tensor
 from .backend import kernel, resolve, run_blocks
 from .sparse import Floats
@@ -159,7 +158,7 @@ class AdaGrad(Optimizer):
 
 
 class Adam(Optimizer):
-    """Kingma & Ba 2015, algorithm 1; with decay it is AdamW, Loshchilov & Hutter 2019, algorithm 2.
+    """Kingma & Ba 2015, algorithm 1, with its epsilon of 1e-8; with decay it is AdamW, Loshchilov & Hutter 2019, algorithm 2.
 
     betas : how much of the averages of g and of g^2 is kept at a step. Their corrections go by the number of the step, for rows too.
     """
@@ -170,7 +169,7 @@ class Adam(Optimizer):
         self,
         parameters: Mapping[str, Tensor] | Sequence[Tensor],
         rate: float | Schedule,
-        betas: tuple[float, float] = (KEEP_MEAN, KEEP_SQUARE),
+        betas: tuple[float, float] = (0.9, 0.999),
         **common: Any,
     ) -> None:
         super().__init__(parameters, rate, **common)
@@ -180,7 +179,7 @@ class Adam(Optimizer):
     def _move(self, data: Floats, gradient: Gradient, rate: float, *sums: Floats) -> None:
         first, second = self._betas
         corrected, root = rate / (1 - first**self._steps), math.sqrt(1 - second**self._steps)
-        numbers = [data.dtype.type(number) for number in (corrected, first, second, root, TINY)]
+        numbers = [data.dtype.type(number) for number in (corrected, first, second, root, 1e-8)]
         if isinstance(gradient, RowGradient):
             width = math.prod(data.shape[1:])
             wide, *tables = [np.ascontiguousarray(array).reshape(len(array), width) for array in (gradient.values, *sums, data)]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
 from ..data.splits import split
-from ..engine.adam import Adam
+from ..engine.autodiff import Tensor
+from ..engine.optimizers import Adam
 from ..engine.scorers import Scores, VectorScorer
 from ..engine.sgd import Negatives
 from ..engine.sparse import CSR, Floats, Index
@@ -111,14 +112,16 @@ class EmbeddingModel(FactorModel):
         """Learn from these events; after each iteration the vectors are those of the model, and its record is given."""
         rng = np.random.default_rng(self.seed)
         users, items = self._start(events, rng)
-        owners, adam = events.row_ids().astype(np.int32), Adam((users, items), self.learning_rate, self.backend_)
+        tables, owners = {"users": Tensor(users), "items": Tensor(items)}, events.row_ids().astype(np.int32)
+        adam = Adam(tables, self.learning_rate)
         popularity = np.maximum(np.bincount(events.indices, minlength=events.shape[1]), 1)
         objective = self._objective(events, Negatives.powered(popularity, self.negative_power))
         for _ in range(iterations):
             total = 0.0
             for samples in self._batches(events, rng):
                 loss, gradients = objective(users, items, owners[samples], events.indices[samples], rng)
-                adam.step(gradients)
+                tables["users"].grad, tables["items"].grad = gradients
+                adam.step()
                 total += loss * len(samples)
             self._store(users, items, events)
             yield {"loss": total / events.nnz}

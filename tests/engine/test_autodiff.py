@@ -270,6 +270,8 @@ def test_an_operation_of_ones_own():
         (lambda x: x.reshape(3, 1, 4) @ Tensor(np.ones((2, 4, 4))), r"matmul: shapes \(3, 1, 4\) and \(2, 4, 4\) do not fit"),
         (lambda x: x + Tensor(np.ones((4, 3))), r"add: shapes \(3, 4\) and \(4, 3\) do not fit"),
         (lambda x: x / Tensor(np.ones(5)), r"divide: shapes \(3, 4\) and \(5,\) do not fit"),
+        (lambda x: x.sum(2), r"sum: axis 2 is out of bounds .* \(shape \(3, 4\)\)"),
+        (lambda x: x[:0].max(), r"max: zero-size array .* \(shape \(0, 4\)\)"),
         (lambda x: x[7], r"getitem: index 7 is out of bounds .*\(shape \(3, 4\)\)"),
         (lambda x: x.reshape(5, 2), r"reshape: shape \(3, 4\) does not fit \(5, 2\)"),
         (lambda x: x.transpose(0, 0), r"transpose: axes \(0, 0\) do not fit shape \(3, 4\)"),

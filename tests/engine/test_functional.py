@@ -138,6 +138,24 @@ def test_losses_scale(name):
     check_gradients(lambda *tensors: 3 * function(*tensors), *arrays)
 
 
+@pytest.mark.parametrize("name", ["softplus", "sigmoid", "tanh", "relu", "gelu", "silu"])
+def test_element_wise_functions_of_many_numbers(name):
+    """They are computed in chunks, which no number notices; a transposed array too."""
+    x, found = normal(300, 400).astype(np.float32), []
+    for threads in (1, 2):
+        with options(threads=threads):
+            tensor = Tensor(x.T, requires_grad=True)
+            out = getattr(fn, name)(tensor)
+            out.sum().backward()
+            found.append((out.data, tensor.grad))
+    few = Tensor(x.T[7:9], requires_grad=True)
+    out = getattr(fn, name)(few)
+    out.sum().backward()
+    for one, two, part in zip(*found, (out.data, few.grad), strict=True):
+        assert one.tobytes() == two.tobytes()
+        assert np.allclose(one[7:9], part, rtol=1e-6, atol=1e-7)
+
+
 def test_gelu_is_close_to_the_form_with_erf():
     x = np.linspace(-6, 6, 1001)
     assert np.abs(fn.gelu(Tensor(x)).data - x / 2 * (1 + erf(x / np.sqrt(2)))).max() < 5e-4

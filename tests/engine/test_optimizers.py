@@ -165,6 +165,7 @@ def test_parameters_are_moved_in_place_so_they_must_be_contiguous():
         SGD([Tensor(np.ones((3, 4)).T, requires_grad=True)], 0.1)
 
 
+@pytest.mark.slow_without_jit
 @pytest.mark.parametrize("rows", [False, True])
 def test_threads_do_not_matter(rows, backend):
     results = []
