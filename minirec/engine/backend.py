@@ -60,6 +60,8 @@ KERNELS: dict[str, Twin] = {
     "propagate_rows": Twin("propagate", "allclose", 1e-5),
     "absorb_walks": Twin("absorption", "allclose", 1e-6),
     "add_product": Twin("product", "exact"),
+    "attend_rows": Twin("attention", "allclose", 1e-5),
+    "attend_gradients": Twin("attention", "allclose", 1e-5),
 }
 
 

@@ -1,0 +1,93 @@
+"""Batches of sequences without padding: one array over all tokens, and where each sequence begins in it.
+
+Sequence s of a batch is tokens indptr[s] .. indptr[s + 1], int64; a sequence may be empty. No work is done for padding because there
+is none: matrix products see all tokens as rows, and what depends on the order within a sequence takes indptr.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ParameterError
+from .sparse import Floats, Index, Pointer
+
+
+class NextItems(NamedTuple):
+    """Sequences with what follows each event: indptr (sequences + 1,), inputs and targets int32 (tokens,)."""
+
+    indptr: Pointer
+    inputs: Index
+    targets: Index
+
+
+def check_packed(name: str, indptr: Pointer, **arrays: Floats) -> None:
+    """Refuse arrays that are not (tokens, columns) of one floating type, or an indptr that does not cut all of their rows."""
+    shapes = ", ".join(f"{label} {value.shape} {value.dtype}" for label, value in {**arrays, "indptr": indptr}.items())
+    kinds, rows = {value.dtype for value in arrays.values()}, {value.shape[0] if value.ndim == 2 else -1 for value in arrays.values()}
+    if len(kinds) != 1 or next(iter(kinds)).kind != "f":
+        raise ParameterError(f"{name}: all arrays must have one floating type, got {shapes}")
+    if len(rows) != 1 or -1 in rows:
+        raise ParameterError(f"{name}: all arrays must be (tokens, columns) with as many tokens, got {shapes}")
+    if indptr.ndim != 1 or not len(indptr) or indptr[0] != 0 or indptr[-1] != rows.pop() or (np.diff(indptr) < 0).any():
+        raise ParameterError(f"{name}: indptr must ascend from 0 to the number of tokens, got {shapes}")
+
+
+def blocks_of(costs: NDArray[Any], size: float) -> NDArray[np.int64]:
+    """Offsets that cut rows into blocks of about `size` cost each, every one with a row at least: (blocks + 1,), by the costs alone."""
+    ends = np.cumsum(costs)
+    cuts = np.unique(np.searchsorted(ends, np.arange(size, ends[-1], size)) + 1) if len(ends) else np.zeros(0, np.int64)
+    return np.concatenate(([0], cuts[cuts < len(costs)], [len(costs)])).astype(np.int64)
+
+
+def offsets(lengths: NDArray[Any]) -> Pointer:
+    """indptr of sequences with these lengths."""
+    return np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+
+
+def cut_last(indptr: Pointer, sequences: NDArray[Any], length: int | None = None) -> tuple[Pointer, NDArray[np.int64]]:
+    """The last `length` events (None: all) of some sequences: indptr of the batch, and the row of each of its tokens. O(tokens).
+
+    >>> cut_last(np.array([0, 3, 4]), np.array([1, 0]), 2)
+    (array([0, 1, 3]), array([3, 1, 2]))
+    """
+    stop = indptr[sequences + 1]
+    lengths = stop - indptr[sequences]
+    if length is not None:
+        lengths = np.minimum(lengths, length)
+    packed = offsets(lengths)
+    return packed, np.arange(packed[-1]) + np.repeat(stop - packed[1:], lengths)
+
+
+def positions(indptr: Pointer, *, from_end: bool = False) -> NDArray[np.int64]:
+    """The place of each token in its sequence, 0, 1, ... from the first one, or from the last one backwards. (tokens,)"""
+    lengths = np.diff(indptr)
+    at = np.arange(indptr[-1])
+    return np.repeat(indptr[1:] - 1, lengths) - at if from_end else at - np.repeat(indptr[:-1], lengths)
+
+
+def next_items(indptr: Pointer, items: Index, sequences: NDArray[Any], length: int) -> NextItems:
+    """What a next-item model learns from: of each sequence the last `length` events that another one follows, and those that follow.
+
+    indptr, items : events of each sequence in the order of time. A sequence with less than two events comes out empty. O(tokens).
+
+    >>> next_items(np.array([0, 4, 5]), np.array([7, 8, 9, 6], np.int32), np.array([0, 1]), 2)
+    NextItems(indptr=array([0, 2, 2]), inputs=array([8, 9], dtype=int32), targets=array([9, 6], dtype=int32))
+    """
+    packed, rows = cut_last(indptr, sequences, length + 1)
+    followed = positions(packed, from_end=True) > 0
+    inputs = items[rows[followed]]
+    return NextItems(offsets(np.maximum(np.diff(packed) - 1, 0)), inputs, items[rows[followed] + 1])
+
+
+def last_rows(indptr: Pointer) -> NDArray[np.int64]:
+    """The last token of each sequence that has one."""
+    return indptr[1:][np.diff(indptr) > 0] - 1
+
+
+def shifted(indptr: Pointer, by: int) -> NDArray[np.int64]:
+    """The token `by` places earlier (later where negative) in the sequence of each token, -1 where there is none. (tokens,)"""
+    left = positions(indptr, from_end=by < 0)
+    return np.where(left >= abs(by), np.arange(indptr[-1]) - by, -1)
