@@ -15,7 +15,7 @@ from .options import options, options_in_force
 _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
-        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP", "AbsorbingCost",
+        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "MODELS", "RDLAE", "SANSA", "SASRec", "SLIM", "WARP", "AbsorbingCost",
         "AbsorbingTime", "BiasedMF", "ChebyCF", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "P3alpha",
         "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "TurboCF", "UltraGCN",
         "UserKNN", "load_model", "model_class",
@@ -84,6 +84,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import Recommendations as Recommendations
     from .models import Recommender as Recommender
     from .models import RP3beta as RP3beta
+    from .models import SASRec as SASRec
     from .models import SVDpp as SVDpp
     from .models import TurboCF as TurboCF
     from .models import UltraGCN as UltraGCN

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import ParameterError, ShapeError
 from . import losses
+from .attention import attend, attend_backward
 from .autodiff import Operand, RowGradient, Tensor, as_tensor, unbroadcast
 from .backend import resolve, run_blocks
 from .propagate import propagate as propagate_array
@@ -215,6 +216,12 @@ def propagate(matrix: CSR, transposed: CSR, x: Tensor) -> Tensor:
     backend = resolve()
     out = propagate_array(matrix, x.data, backend=backend)
     return Tensor.from_op("propagate", out, (x,), lambda g: (propagate_array(transposed, g, backend=backend),))
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, indptr: NDArray[np.int64], heads: int, dropout: float = 0.0, key: int = 0) -> Tensor:
+    """Causal attention of packed sequences, see engine/attention.py; q, k, v (tokens, d); (tokens, d). Fused: no weights are kept."""
+    out, saved = attend(q.data, k.data, v.data, indptr, heads, dropout=dropout, key=key)
+    return Tensor.from_op("attention", out, (q, k, v), lambda g: attend_backward(g, saved))
 
 
 def softplus_array(x: Floats) -> Floats:

@@ -157,3 +157,50 @@ class FeedForward(Sequential):
             steps += [activation, Dropout(dropout)] if steps else []
             steps.append(Linear(inputs, outputs, rng))
         super().__init__(*steps)
+
+
+class Attention(Module):
+    """Causal self-attention with `heads` heads over packed sequences, see engine/attention.py: queries from one tensor (tokens, d), keys
+    and values from another, projected; the heads side by side, projected again. dropout : of the attention weights.
+    """
+
+    def __init__(self, d: int, heads: int, dropout: float, rng: np.random.Generator) -> None:
+        self.query, self.key, self.value, self.out = (Linear(d, d, rng) for _ in range(4))
+        self.heads, self.rate, self._key = heads, dropout, 0
+
+    def __call__(self, x: Tensor, memory: Tensor, indptr: NDArray[np.int64]) -> Tensor:
+        rate = self.rate if self.training else 0.0
+        mixed = functional.attention(self.query(x), self.key(memory), self.value(memory), indptr, self.heads, rate, self._key)
+        return self.out(mixed)
+
+    def _set(self, training: bool, key: int) -> None:
+        self.training, self._key = training, key
+
+
+class TransformerBlock(Module):
+    """Attention and a feed-forward layer of the given width, each added to what it is given; x (tokens, d) of packed sequences.
+
+    kind : "post", "pre" or "ligr": see `SASRec`.
+    """
+
+    def __init__(self, d: int, heads: int, width: int, dropout: float, kind: str, rng: np.random.Generator) -> None:
+        self.kind = kind
+        self.attention, self.norms = Attention(d, heads, dropout, rng), [LayerNorm(d), LayerNorm(d)]
+        self.dropouts = [Dropout(dropout), Dropout(dropout)]
+        self.into, self.out = Linear(d, width, rng), Linear(width, d, rng)
+        self.gates = [Linear(d, d, rng), Linear(d, d, rng), Linear(d, width, rng)] if kind == "ligr" else []
+
+    def __call__(self, x: Tensor, indptr: NDArray[np.int64]) -> Tensor:
+        query = self.norms[0](x)
+        if self.kind == "post":
+            y = self.norms[1](query + self.attention(query, x, indptr))
+            return y + self._forward(y)
+        mixed = self.dropouts[1](self.attention(query, query, indptr))
+        y = x + (mixed if self.kind == "pre" else functional.sigmoid(self.gates[0](x)) * mixed)
+        change = self._forward(self.norms[1](y))
+        return y + (change if self.kind == "pre" else functional.sigmoid(self.gates[1](y)) * change)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        wide = self.into(x)
+        wide = functional.silu(self.gates[2](x)) * wide if self.kind == "ligr" else functional.relu(wide)
+        return self.out(self.dropouts[0](wide))

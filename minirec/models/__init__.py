@@ -19,6 +19,7 @@ from .popularity import Popularity, Random
 from .rating import BiasedMF, SVDpp
 from .recommendations import Recommendations
 from .sansa import SANSA
+from .sasrec import SASRec
 from .slim import SLIM
 from .turbocf import TurboCF
 from .ultragcn import UltraGCN
@@ -31,6 +32,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
         *(EASE, EDLAE, RDLAE, DAN, SANSA),
         *(GFCF, TurboCF, ChebyCF, BSPM, GraphBlend),
+        *(SASRec,),
         *(BiasedMF, SVDpp),
     )
 }
@@ -74,6 +76,7 @@ __all__ = [
     "Random",
     "Recommendations",
     "Recommender",
+    "SASRec",
     "SVDpp",
     "TurboCF",
     "UltraGCN",

@@ -87,6 +87,7 @@ class Recommender(ABC):
     _state: ClassVar[tuple[str, ...]] = ()  # fitted arrays (or CSR, or numbers) that a saved model needs, the seen items apart
     _per_user: ClassVar[tuple[str, ...]] = ()  # those of them that have a row a user: left out of an items-only file
     _needs_users: ClassVar[bool] = False  # True: cannot serve without the training events of the users
+    _ordered: ClassVar[bool] = False  # True: the order of a history counts, its weights do not
     _serves_empty: ClassVar[bool] = False  # True: has something to say about a user without any history
 
     users_: IdIndex
@@ -332,18 +333,19 @@ class Recommender(ABC):
     def _new(
         self, history: Any, weights: Any, unknown: str, ignored: list[Id], fallback: Recommender | None
     ) -> tuple[list[Id], Profiles, list[int]]:
-        profile = parse_histories(self.items_, history, weights, unknown, ignored)
-        labels: list[Id] = list(range(profile.shape[0]))
-        empty = np.flatnonzero(profile.counts() == 0).tolist()
+        profiles = parse_histories(self.items_, history, weights, unknown, ignored)
+        labels: list[Id] = list(range(len(profiles)))
+        counts = profiles.history.counts()
+        empty = np.flatnonzero(counts == 0).tolist()
         if not empty or self._serves_empty:
-            return labels, Profiles(None, profile), []
+            return labels, profiles, []
         if fallback is None:
             raise ParameterError(
                 f"history {empty[0]} has no item that the model knows, so {type(self).__name__} has nothing to go by: "
                 "pass fallback=<a fitted Popularity>, or leave it out"
             )
         self._check_fallback(fallback)
-        return labels, Profiles(None, profile.rows(np.flatnonzero(profile.counts()))), empty
+        return labels, profiles.take(np.flatnonzero(counts)), empty
 
     def _check_fallback(self, fallback: Recommender) -> None:
         if not isinstance(fallback, Recommender) or not fallback._serves_empty:

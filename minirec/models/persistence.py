@@ -52,7 +52,9 @@ def save(model: Recommender, path: str | Path, *, items_only: bool) -> None:
         if isinstance(value, (int, float)):
             numbers[name] = value
         else:
-            _put(arrays, f"state.{name}", value[:0] if items_only and name in model._per_user else value)
+            if items_only and name in model._per_user:
+                value = value.rows(np.zeros(0, np.int64)) if isinstance(value, CSR) else value[:0]
+            _put(arrays, f"state.{name}", value)
     header = {
         "format": FORMAT,
         "format_version": VERSION,
@@ -131,6 +133,8 @@ def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, A
                 raise ValueError(f"{name} is not a number")
         elif f"state.{name}.indptr" in arrays:
             value = _take_csr(arrays, f"state.{name}")
+            if name in cls._per_user and value.shape[0] != len(model.users_):
+                raise ValueError(f"{name} has {value.shape[0]} rows for {len(model.users_)} users")
         else:
             value = arrays[f"state.{name}"]
             if value.dtype not in (np.float32, np.float64):

@@ -21,13 +21,21 @@ class Profiles(NamedTuple):
     """Whom to score for: known users by their rows, or (rows is None) new ones by their history alone.
 
     history : CSR (profiles, items), the items of each profile with the summed weights of its events, ascending item rows.
+    ordered : of the same shape, the item of each event in the order of events, the same item as often as it occurs; for new
+        users. Of known ones a model that goes by it keeps the order itself.
     """
 
     rows: Rows | None
     history: CSR
+    ordered: CSR | None = None
 
     def __len__(self) -> int:
         return self.history.shape[0]
+
+    def take(self, chosen: NDArray[np.int64]) -> Profiles:
+        """Some of them, in the order given."""
+        ordered = None if self.ordered is None else self.ordered.rows(chosen)
+        return Profiles(None if self.rows is None else self.rows[chosen], self.history.rows(chosen), ordered)
 
 
 def id_column(values: Any, what: str) -> Any:
@@ -41,8 +49,8 @@ def id_column(values: Any, what: str) -> Any:
     raise ParameterError(f"{what} must be a list of ids, got {values!r}")
 
 
-def parse_histories(items: IdIndex, history: Any, weights: Any, unknown: str, ignored: list[Id]) -> CSR:
-    """Lists of item ids (and weights alike) as CSR (profiles, items); unknown ids raise, or are added to `ignored`."""
+def parse_histories(items: IdIndex, history: Any, weights: Any, unknown: str, ignored: list[Id]) -> Profiles:
+    """Lists of item ids (and weights alike) as profiles; unknown ids raise, or are added to `ignored`."""
     outer = [history] if weights is None else [history, weights]
     if any(isinstance(part, (str, bytes, Mapping)) or not hasattr(part, "__iter__") for part in outer):
         raise ParameterError("history is a list of histories, one list of item ids for each new user: history=[[id, id], [id]]")
@@ -51,7 +59,10 @@ def parse_histories(items: IdIndex, history: Any, weights: Any, unknown: str, ig
     owner = np.repeat(np.arange(len(lists)), np.array([len(h) for h in lists], np.int64))
     rows = _rows(items, [item for h in lists for item in h], "item", unknown, ignored)
     known = rows >= 0
-    return CSR.from_pairs(owner[known], rows[known], None if weight is None else weight[known], (len(lists), len(items)))
+    owner, rows, shape = owner[known], rows[known].astype(np.int32, copy=False), (len(lists), len(items))
+    indptr = np.append(0, np.cumsum(np.bincount(owner, minlength=len(lists))))
+    ordered = CSR(indptr, rows, np.ones(len(rows), np.float32), shape)
+    return Profiles(None, CSR.from_pairs(owner, rows, None if weight is None else weight[known], shape), ordered)
 
 
 def _weights(weights: Any, lists: list[list[Id]]) -> NDArray[np.float64]:

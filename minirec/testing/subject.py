@@ -64,6 +64,7 @@ class Subject:
 
 _DESCENT: Mapping[str, Any] = {"factors": 4, "iterations": 3}
 _EMBEDDING: Mapping[str, Any] = {"factors": 4, "iterations": 3}
+_SEQUENCE: Mapping[str, Any] = {"factors": 4, "iterations": 3, "batch_size": 16, "max_length": 8, "negatives": 5}
 _LONGER = Other(6, {"validation_share": 0.0})
 _STOPPING: Mapping[str, Any] = {"iterations": 30, "learning_rate": 0.1, "validation_share": 0.3, "patience": 1}
 
@@ -126,6 +127,24 @@ SUBJECTS: dict[str, Subject] = {
             "iterations": _LONGER,
             "validation_share": Other(0.0, _STOPPING),
             "patience": Other(20, {**_STOPPING, "learning_rate": 0.02}),
+        },
+    ),
+    "sasrec": Subject(
+        MODELS["sasrec"],
+        small={**_SEQUENCE, "layers": 1},
+        accurate={"factors": 16, "iterations": 30, "validation_share": 0.0, "learning_rate": 0.01},
+        others={
+            "iterations": _LONGER,
+            "block": "ligr",
+            "positions": "none",
+            "heads": 2,
+            "hidden": 2.0,
+            "loss": "bce",
+            "negatives": Other(3, {"loss": "sampled"}),
+            "calibration": Other(0.2, {"loss": "gbce"}),
+            "max_length": 3,
+            "validation_share": Other(0.0, _STOPPING),
+            "patience": Other(9, _STOPPING),
         },
     ),
     "gfcf": Subject(MODELS["gfcf"], small={"factors": 4}),

@@ -149,7 +149,13 @@ def test_a_history_of_unknown_items_is_empty(model, fallback):
 
 def test_weights_of_a_history_reach_the_model(model):
     parsed = parse_histories(model.items_, [[501, 500, 501]], [[1.0, 2.0, 0.5]], "raise", [])
-    assert parsed.to_dense()[0, :2].tolist() == [2.0, 1.5]
+    assert parsed.history.to_dense()[0, :2].tolist() == [2.0, 1.5]
+
+
+def test_the_order_of_a_history_is_kept(model):
+    parsed = parse_histories(model.items_, [[501, 500, 501], ["nothing"], [502]], None, "ignore", [])
+    assert [parsed.ordered.row(at)[0].tolist() for at in range(3)] == [[1, 0, 1], [], [2]]
+    assert parsed.take(np.array([2, 0])).ordered.row(1)[0].tolist() == [1, 0, 1]
 
 
 def test_explanations_of_requests(model):

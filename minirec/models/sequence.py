@@ -1,0 +1,300 @@
+"""What sequence models share: histories in the order of their events, training on what comes next, serving from any history."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.dataset import Dataset
+from ..data.ids import Ids, Rows
+from ..engine import criteria
+from ..engine.autodiff import Tensor, no_grad
+from ..engine.backend import one_blas_thread, run_blocks
+from ..engine.functional import embedding
+from ..engine.modules import Embedding, Module
+from ..engine.optimizers import Adam
+from ..engine.scorers import NormOrder, Scores, VectorScorer
+from ..engine.sparse import CSR, Index
+from ..engine.topk import Filters, rank
+from ..engine.training import Progress, fit
+from ..errors import ParameterError
+from .base import Monitor, Part, Recommender
+from .checks import choice, number, whole
+from .request import Profiles
+
+LOSSES = ("softmax", "sampled", "bce", "gbce")
+_LENGTH = 10  # of the lists that decide when to stop
+_JUDGED = 5000  # users that do, at most
+_CHUNK = 256  # sequences that go through the network at once while it is judged
+_SERVED = 16  # profiles that a thread takes at once
+
+
+class Batch(NamedTuple):
+    """Packed sequences: items (tokens,) one sequence after the other, offsets indptr (sequences + 1,), and the item after each."""
+
+    items: Index
+    indptr: NDArray[np.int64]
+    targets: Index
+    negatives: Index
+
+
+class SequenceNetwork(Module):
+    """items : the table of item vectors, which come in and are scored against. Calling it gives a vector for each place (tokens, d)."""
+
+    items: Embedding
+
+    @abstractmethod
+    def __call__(self, items: Index, indptr: NDArray[np.int64]) -> Tensor:
+        """What is expected after each item of packed sequences, from it and those before it."""
+
+
+class SequenceModel(Recommender):
+    """score(S, i) = h(S) . v_i, h being what a network makes of the history S, in the order of its events, v the vectors of the items.
+
+    The order is that of the times, and of the rows of the data where times are equal or there are none; of a history that is given, its
+    own. Only the last `max_length` events count. A new event changes the next call, without training.
+
+    Each place of a sequence but the last is a sample, the item after it what is to be foreseen. An iteration takes the last max_length
+    places of every user once, in random order, `batch_size` users at a time, packed without padding, and moves by Adam. `loss`:
+
+    "softmax"  -ln softmax(V h)_t over all items.
+    "sampled"  the same over t and `negatives` uniform items that all samples of a batch share.
+    "bce"      -ln sigma(h . v_t) - sum_n ln(1 - sigma(h . v_n)), divided by 1 + negatives, with negatives of its own for each sample.
+    "gbce"     "bce" with its positive part tempered, Petrov & Macdonald 2023; `calibration` t, from 0 ("bce") to 1.
+
+    With `validation_share` above 0 the last event of that share of the users is held out. Training stops once their NDCG@10, among all
+    items that they do not have, has not risen for `patience` iterations, and the weights of the best iteration are kept. With 1, and a
+    data set without the last event of each user, this is the leave-one-out protocol of the papers.
+    """
+
+    score_kind = "logit"
+    _ordered = True
+    _state: ClassVar[tuple[str, ...]] = ("weights_", "sequences_")
+    _per_user: ClassVar[tuple[str, ...]] = ("sequences_",)
+
+    weights_: Scores  # all parameters of the network, one after the other
+    sequences_: CSR  # the last max_length items of each user, in order
+
+    factors: int
+    max_length: int
+    loss: str
+    negatives: int
+    calibration: float
+    dropout: float
+    learning_rate: float
+    batch_size: int
+    iterations: int
+    validation_share: float
+    patience: int
+    seed: int
+
+    def _check(self) -> None:
+        for name in ("factors", "max_length", "negatives", "batch_size", "iterations", "patience"):
+            whole(name, getattr(self, name))
+        whole("seed", self.seed, 0)
+        choice("loss", self.loss, LOSSES)
+        number("calibration", self.calibration, low=0, high=1)
+        number("dropout", self.dropout, low=0, below=1)
+        number("learning_rate", self.learning_rate, above=0)
+        number("validation_share", self.validation_share, low=0, high=1)
+
+    @abstractmethod
+    def _network(self, n_items: int, rng: np.random.Generator) -> SequenceNetwork:
+        """A network before training."""
+
+    # ---- fitting --------------------------------------------------------------------------------------------------------
+
+    def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        everything = in_order(train)
+        self.sequences_ = latest(everything, self.max_length)
+        rng = np.random.default_rng(self.seed)
+        learned, judged = self._hold_out(everything, rng)
+        network = self._network(train.n_items, rng)
+        samples = latest(learned, self.max_length + 1)
+        table = network.items.weight
+
+        def validate() -> float:
+            return self._ndcg(network, learned.rows(judged), everything.rows(judged))
+
+        def report(progress: Progress) -> bool:
+            self._keep(network)
+            scores = {"held_out_ndcg@10": progress.scores[-1]} if progress.scores else {}
+            return monitor.step(progress.epoch, self.iterations, loss=progress.losses[-1], **scores)
+
+        fit(
+            network,
+            Adam(network.parameters(), self.learning_rate),
+            lambda epoch, rng: self._batches(samples, rng),
+            lambda batch: self._loss(network(batch.items, batch.indptr), table, batch),
+            epochs=self.iterations,
+            seed=self.seed,
+            validate=validate if len(judged) else None,
+            patience=self.patience,
+            callback=report,
+        )
+        self._keep(network)
+
+    def _hold_out(self, everything: CSR, rng: np.random.Generator) -> tuple[CSR, NDArray[np.int64]]:
+        """The sequences to learn from, and the users whose last event is not among them."""
+        able = np.flatnonzero(everything.counts() >= 3)
+        held = np.sort(rng.permutation(able)[: round(self.validation_share * len(able))])
+        keep = np.ones(everything.nnz, bool)
+        keep[everything.indptr[held + 1] - 1] = False
+        counts = everything.counts()
+        counts[held] -= 1
+        learned = CSR(np.append(0, np.cumsum(counts)), everything.indices[keep], everything.data[keep], everything.shape)
+        judged = held if len(held) <= _JUDGED else np.sort(rng.choice(held, _JUDGED, replace=False))
+        return learned, judged
+
+    def _batches(self, samples: CSR, rng: np.random.Generator) -> Iterator[Batch]:
+        able = np.flatnonzero(samples.counts() >= 2)
+        for chosen in np.split(able := rng.permutation(able), range(self.batch_size, len(able), self.batch_size)):
+            some = samples.rows(chosen)
+            last, first = np.zeros(some.nnz, bool), np.zeros(some.nnz, bool)
+            last[some.indptr[1:] - 1] = first[some.indptr[:-1]] = True
+            targets = some.indices[~first]
+            size: Any = {"softmax": 0, "sampled": self.negatives}.get(self.loss, (len(targets), self.negatives))
+            negatives = rng.integers(0, some.shape[1], size, dtype=np.int32)
+            yield Batch(some.indices[~last], some.indptr - np.arange(len(chosen) + 1), targets, negatives)
+
+    def _loss(self, hidden: Tensor, table: Tensor, batch: Batch) -> Tensor:
+        if self.loss == "softmax":
+            return criteria.softmax_cross_entropy(hidden, table, batch.targets)
+        if self.loss == "sampled":
+            return criteria.sampled_softmax(hidden, table, batch.targets, batch.negatives)
+        positive = (hidden * embedding(table, batch.targets)).sum(axis=1)
+        n, m = batch.negatives.shape
+        negative = (embedding(table, batch.negatives) @ hidden.reshape(n, -1, 1)).reshape(n, m)
+        calibration = self.calibration if self.loss == "gbce" else 0.0
+        return criteria.gbce(positive, negative, len(table), calibration)
+
+    def _ndcg(self, network: SequenceNetwork, known: CSR, with_last: CSR) -> float:
+        """Mean NDCG@10 of the last items, among the items that the users do not have."""
+        known, target = latest(known, self.max_length), with_last.indices[with_last.indptr[1:] - 1]
+        with no_grad():
+            vectors = []
+            for start in range(0, known.shape[0], _CHUNK):
+                part = known.span(start, min(start + _CHUNK, known.shape[0]))
+                vectors.append(network(part.indices, part.indptr).data[part.indptr[1:] - 1])
+        users, table = np.concatenate(vectors), network.items.weight.data
+        ids = with_last.row_ids()
+        seen = np.ones(with_last.nnz, bool)
+        seen[with_last.indptr[1:] - 1] = False
+        banned = CSR.from_pairs(ids[seen], with_last.indices[seen], None, with_last.shape)
+        ranked = rank(VectorScorer(users, table), _LENGTH, backend=self.backend_, filters=Filters(banned=(banned,)))
+        truth = CSR(np.arange(len(target) + 1), target, np.ones(len(target), np.float32), with_last.shape)
+        _, place = ranked.hits(truth)
+        return float((1 / np.log2(place + 2)).sum() / len(target))
+
+    # ---- the network of a fitted model ----------------------------------------------------------------------------------
+
+    def _keep(self, network: SequenceNetwork) -> None:
+        self.weights_ = np.concatenate([tensor.data.reshape(-1) for tensor in network.parameters().values()])
+
+    def _trained(self) -> tuple[SequenceNetwork, NormOrder]:
+        """The network, and its items by norm; kept as long as the weights are the same."""
+        kept: tuple[Scores, tuple[SequenceNetwork, NormOrder]] | None = vars(self).get("_kept_network")
+        if kept is None or kept[0] is not self.weights_:
+            network, start = self._network(len(self.items_), np.random.default_rng(0)), 0
+            for tensor in network.parameters().values():
+                stop = start + tensor.data.size
+                tensor.data = self.weights_[start:stop].reshape(tensor.shape)
+                start = stop
+            if start != len(self.weights_):
+                raise ValueError(f"weights_ has {len(self.weights_)} numbers for a network of {start}")
+            kept = self._kept_network = (self.weights_, (network, NormOrder.of(network.items.weight.data)))
+        return kept[1]
+
+    def _check_shapes(self) -> None:
+        self._trained()
+        super()._check_shapes()
+
+    # ---- requests -------------------------------------------------------------------------------------------------------
+
+    def _profiles_of(self, rows: Rows) -> Profiles:
+        known = super()._profiles_of(rows)
+        return Profiles(known.rows, known.history, self.sequences_.rows(rows)) if self.sequences_.shape[0] else known
+
+    def _vectors(self, profiles: Profiles) -> Scores:
+        """h for each profile, (n, d), each by itself: alone it has the same bits as in a batch. Zeros for an empty history."""
+        network, order = self._trained()
+        out = np.zeros((len(profiles), order.vectors.shape[1]), np.float32)
+        if profiles.ordered is None:
+            return out
+        sequences = latest(profiles.ordered, self.max_length)
+
+        def block(start: int, stop: int) -> None:
+            with no_grad():
+                for at in range(start, stop):
+                    items = sequences.row(at)[0]
+                    if len(items):
+                        out[at] = network(items, np.array([0, len(items)])).data[-1]
+
+        with one_blas_thread():
+            run_blocks(block, len(out), _SERVED)
+        return out
+
+    def _scorer(self, profiles: Profiles) -> VectorScorer:
+        network, order = self._trained()
+        return VectorScorer(self._vectors(profiles), network.items.weight.data, order)
+
+    def user_vectors(self, users: Ids | None = None, *, history: Sequence[Ids] | None = None) -> Scores:
+        """Vectors h of known users (None: all, in row order), or of histories, float32 (n, d)."""
+        self._fitted()
+        if users is not None and history is not None:
+            raise ParameterError("give users (known ones) or history (new ones), not both")
+        if history is not None:
+            return self._vectors(self._new(history, None, "raise", [], None)[1])
+        self._need_users("user_vectors", True)
+        rows = np.arange(len(self.users_), dtype=np.int32) if users is None else self._all_known(self.users_, users, "user")
+        return self._vectors(self._profiles_of(rows))
+
+    def item_vectors(self, items: Ids | None = None) -> Scores:
+        """Vectors v of items (None: all, in row order), float32 (n, d)."""
+        self._fitted()
+        table = self._trained()[0].items.weight.data
+        return table if items is None else table[self._all_known(self.items_, items, "item")]
+
+    def _item_similarity(self, item: int) -> Scores:
+        """Cosine of the item vectors."""
+        vectors = self.item_vectors().astype(np.float64)
+        norms = np.linalg.norm(vectors, axis=1)
+        cosine: Scores = (vectors @ vectors[item] / np.maximum(norms * norms[item], 1e-30)).astype(np.float32)
+        return cosine
+
+    def _explain(self, profiles: Profiles, item: int) -> list[Part]:
+        """ "left out": what the score falls by without an item of the history; "the rest": what these do not add up to."""
+        assert profiles.ordered is not None
+        items = latest(profiles.ordered, self.max_length).indices
+        distinct = np.unique(items)
+        shorter = [items[items != one] for one in distinct]
+        indptr = np.append(0, np.cumsum([len(part) for part in shorter]))
+        ordered = CSR(indptr, np.concatenate([*shorter, items[:0]]), np.ones(indptr[-1], np.float32), (len(distinct), len(self.items_)))
+        q = self._trained()[0].items.weight.data[item].astype(np.float64)
+        whole_score = float(self._vectors(profiles)[0].astype(np.float64) @ q)
+        falls = whole_score - self._vectors(Profiles(None, ordered, ordered)).astype(np.float64) @ q
+        parts = [Part("left out", name, float(fall)) for name, fall in zip(self.items_.ids(distinct), falls, strict=True)]
+        return [*parts, Part("the rest", self.items_[item], whole_score - float(falls.sum()))]
+
+
+def in_order(data: Dataset) -> CSR:
+    """The items of each user in the order of the events, (users, items): not ascending, and as often as there are events."""
+    place = np.arange(len(data))
+    order = np.lexsort((place, place if data.timestamp is None else data.timestamp, data.user))
+    indptr = np.append(0, np.cumsum(np.bincount(data.user, minlength=data.n_users)))
+    return CSR(indptr, data.item[order].astype(np.int32), np.ones(len(data), np.float32), (data.n_users, data.n_items))
+
+
+def latest(sequences: CSR, length: int) -> CSR:
+    """The last events of each sequence, at most `length`."""
+    counts = sequences.counts()
+    if counts.max(initial=0) <= length:
+        return sequences
+    ends = np.repeat(sequences.indptr[1:], counts)
+    keep = np.arange(sequences.nnz) >= ends - length
+    indptr = np.append(0, np.cumsum(np.minimum(counts, length)))
+    return CSR(indptr, sequences.indices[keep], sequences.data[keep], sequences.shape)

@@ -1,0 +1,180 @@
+"""SASRec: the network against its formulas written out, gradients of whole models, sequences, and how histories are served."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from gradients import check_gradients
+
+from minirec.data.dataset import Dataset
+from minirec.engine.autodiff import Tensor
+from minirec.engine.sparse import CSR
+from minirec.errors import ParameterError
+from minirec.models import SASRec
+from minirec.models.sasrec import sinusoids
+from minirec.models.sequence import Batch, in_order, latest
+from minirec.testing.sets import shop
+
+SMALL = {"factors": 4, "iterations": 3, "batch_size": 16, "max_length": 8, "negatives": 5}
+ITEMS, INDPTR, TARGETS = np.array([2, 0, 5, 1, 1, 3], np.int32), np.array([0, 3, 4, 6]), np.array([0, 5, 1, 4, 3, 2], np.int32)
+
+
+def network(rng, **changes):
+    """A model and a network of it in float64, biases and gains away from where they begin."""
+    model = SASRec(**{"factors": 4, "max_length": 3, "dropout": 0.0, "heads": 2, **changes})
+    found = model._network(6, rng)
+    for tensor in found._tensors().values():
+        tensor.data = tensor.data + 0.3 * rng.standard_normal(tensor.shape)
+    return model, found
+
+
+def norm(x, layer):
+    unit = (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + layer.epsilon)
+    return unit * layer.weight.data + layer.bias.data
+
+
+def linear(x, layer):
+    return x @ layer.weight.data + layer.bias.data
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def attention(layer, x, memory):
+    """One sequence, head by head and place by place."""
+    q, k, v = linear(x, layer.query), linear(memory, layer.key), linear(memory, layer.value)
+    out, width = np.zeros_like(q), q.shape[1] // layer.heads
+    for head in range(layer.heads):
+        at = slice(head * width, (head + 1) * width)
+        for t in range(len(q)):
+            weights = np.exp(k[: t + 1, at] @ q[t, at] / np.sqrt(width))
+            out[t, at] = weights / weights.sum() @ v[: t + 1, at]
+    return linear(out, layer.out)
+
+
+def block(layer, x):
+    def forward(y):
+        wide = linear(y, layer.into)
+        gate = linear(y, layer.gates[2]) if layer.kind == "ligr" else None
+        return linear(np.maximum(wide, 0) if gate is None else gate * sigmoid(gate) * wide, layer.out)
+
+    query = norm(x, layer.norms[0])
+    if layer.kind == "post":
+        z = norm(query + attention(layer.attention, query, x), layer.norms[1])
+        return z + forward(z)
+    mixed = attention(layer.attention, query, query)
+    y = x + (mixed if layer.kind == "pre" else sigmoid(linear(x, layer.gates[0])) * mixed)
+    change = forward(norm(y, layer.norms[1]))
+    return y + (change if layer.kind == "pre" else sigmoid(linear(y, layer.gates[1])) * change)
+
+
+@pytest.mark.parametrize("kind", ["post", "pre", "ligr"])
+@pytest.mark.parametrize("positions", ["learned", "none"])
+def test_the_network_is_its_formulas(kind, positions):
+    _, found = network(np.random.default_rng(0), block=kind, positions=positions)
+    out = found(ITEMS, INDPTR).data
+    for start, stop in pairwise(INDPTR):
+        x = found.items.weight.data[ITEMS[start:stop]]
+        if found.places is not None:
+            x = x + found.places.data[: stop - start][::-1]  # from the end
+        for layer in found.blocks:
+            x = block(layer, x)
+        assert out[start:stop] == pytest.approx(norm(x, found.norm), abs=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sampled", "bce", "gbce"])
+@pytest.mark.parametrize("kind", ["post", "ligr"])
+def test_gradients_of_the_whole_model(loss, kind):
+    rng = np.random.default_rng(1)
+    model, found = network(rng, loss=loss, block=kind, layers=1)
+    negatives = rng.integers(0, 6, 3 if loss == "sampled" else (len(TARGETS), 2)).astype(np.int32)
+    tensors = list(found._tensors().values())
+
+    def value(*given: Tensor) -> Tensor:
+        for (name, child), one in zip(named, given, strict=True):
+            setattr(child, name, one)
+        return model._loss(found(ITEMS, INDPTR), found.items.weight, Batch(ITEMS, INDPTR, TARGETS, negatives))
+
+    named = []  # where each tensor is kept
+    for module in found._modules():
+        named += [(name, module) for name, child in vars(module).items() if isinstance(child, Tensor)]
+    assert len(named) == len(tensors)
+    check_gradients(value, *(getattr(module, name).data for name, module in named))
+
+
+def test_batches_are_what_follows():
+    """Users 0 to 2 with 4, 1 and 3 events: the second is no sample; max_length cuts the first."""
+    samples = latest(CSR(np.array([0, 4, 5, 8]), np.array([3, 1, 2, 0, 4, 2, 2, 5], np.int32), np.ones(8, np.float32), (3, 6)), 3)
+    batches = list(SASRec(batch_size=1)._batches(samples, np.random.default_rng(0)))
+    found = {tuple(batch.items.tolist()): batch.targets.tolist() for batch in batches}
+    assert found == {(1, 2): [2, 0], (2, 2): [2, 5]}
+    (both,) = SASRec(batch_size=4)._batches(samples, np.random.default_rng(0))
+    assert both.indptr.tolist() == [0, 2, 4]
+
+
+def test_events_are_taken_in_the_order_of_their_times():
+    data = Dataset.from_arrays([7, 8, 7, 7], [1, 2, 3, 1], times=[30, 10, 20, 30])
+    found = in_order(data)
+    assert [data.items.ids(found.row(user)[0]) for user in range(2)] == [[3, 1, 1], [2]]
+    assert in_order(Dataset.from_arrays([7, 7, 7], [1, 3, 2])).row(0)[0].tolist() == [0, 2, 1]
+
+
+def test_held_out_events_are_the_last_ones_of_a_share_of_the_users():
+    everything = in_order(shop())
+    learned, judged = SASRec(validation_share=0.5)._hold_out(everything, np.random.default_rng(0))
+    able = np.flatnonzero(everything.counts() >= 3)
+    assert len(judged) == round(0.5 * len(able))
+    for user in range(everything.shape[0]):
+        expected = everything.row(user)[0][: -1 if user in judged else None]
+        assert learned.row(user)[0].tolist() == expected.tolist()
+
+
+def test_the_best_iteration_is_kept():
+    model = SASRec(**SMALL | {"iterations": 12, "learning_rate": 0.1, "patience": 3, "validation_share": 0.5})
+    scores = []
+    kept = {}
+
+    def note(current, record):
+        scores.append(record["held_out_ndcg@10"])
+        kept[record["iteration"]] = current.weights_.copy()
+
+    model.fit(shop(), callback=note)
+    assert np.array_equal(model.weights_, kept[1 + int(np.argmax(scores))])
+    assert len(scores) <= 12
+
+
+def test_a_history_is_served_at_once_and_known_users_by_theirs():
+    data = shop()
+    model = SASRec(**SMALL).fit(data)
+    order = in_order(data)
+    history = [data.items.ids(order.row(user)[0]) for user in range(5)]
+    assert np.array_equal(model.user_vectors(history=history), model.user_vectors()[:5])
+    longer = [[*history[0], data.items[0]]]
+    assert not np.array_equal(model.user_vectors(history=longer), model.user_vectors(history=history[:1]))
+    far = [[data.items[3]] * 20 + history[0][-8:]]
+    assert np.array_equal(model.user_vectors(history=far), model.user_vectors(history=[history[0][-8:]]))
+
+
+def test_explanations_leave_out_one_item_at_a_time():
+    data = shop()
+    model = SASRec(**SMALL).fit(data)
+    history = data.items.ids(in_order(data).row(2)[0])
+    found = model.explain(history=history, item=data.items[1])
+    assert {part.source for part in found.parts} == {"left out", "the rest"}
+    shorter = model.user_vectors(history=[[item for item in history if item != history[0]]]) @ model.item_vectors([data.items[1]]).T
+    part = next(part for part in found.parts if part.source == "left out" and part.name == history[0])
+    assert part.value == pytest.approx(found.score - shorter.item(), abs=1e-5)
+
+
+def test_sinusoids():
+    found = sinusoids(5, 6) / 0.02
+    assert found[3] == pytest.approx([np.sin(3), np.cos(3), *(f(3 / 10000 ** (2 / 6)) for f in (np.sin, np.cos)),
+                                      *(f(3 / 10000 ** (4 / 6)) for f in (np.sin, np.cos))], abs=1e-5)  # fmt: skip
+    assert sinusoids(2, 3).shape == (2, 3)
+
+
+@pytest.mark.parametrize("changes", [{"heads": 3}, {"block": "other"}, {"positions": "x"}, {"loss": "x"}, {"hidden": 0}, {"layers": 0}])
+def test_parameters_are_checked(changes):
+    with pytest.raises(ParameterError, match=next(iter(changes))):
+        SASRec(**changes).fit(shop())
