@@ -79,17 +79,58 @@ def gowalla(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
     return train, held
 
 
-READERS = {"ml-1m": _movielens("ml-1m"), "ml-100k": _movielens("ml-100k"), "gowalla": gowalla}
+def beauty(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
+    """Amazon Beauty in the files of S3-Rec, in order: all but the last event of each user, and the last ones."""
+    import minirec as mr
+
+    lines = [line.split() for line in _first(source / "amazon-beauty", "sequences.txt").read_text("ascii").splitlines()]
+    lengths = np.array([len(line) - 1 for line in lines])
+    users = np.repeat([int(line[0]) for line in lines], lengths)
+    items = np.array([int(item) for line in lines for item in line[1:]])
+    ends = np.cumsum(lengths)
+    return _without_last(mr.Dataset.from_arrays(users, items, times=np.arange(len(items)), name="amazon-beauty"), ends - 1)
+
+
+def movielens_order(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
+    """MovieLens-1M in the order of the file of the SASRec papers: all but the last event of each user, and the last ones."""
+    import minirec as mr
+
+    with np.load(_first(source / "ml-1m", "interactions.npz")) as arrays:
+        user, item, place = (arrays[name][arrays["order_sasrec"] >= 0] for name in ("user", "item", "order_sasrec"))
+    order = np.lexsort((place, user))
+    user, item = user[order], item[order]
+    ends = np.flatnonzero(np.append(user[1:] != user[:-1], True))
+    return _without_last(mr.Dataset.from_arrays(user, item, times=np.arange(len(user)), name="ml-1m-order"), ends)
+
+
+def _without_last(data: mr.Dataset, last: NDArray[np.int64]) -> tuple[mr.Dataset, mr.Dataset]:
+    is_last = np.isin(np.arange(len(data)), last)
+    return data.select(~is_last), data.select(is_last)
+
+
+READERS = {
+    "ml-1m": _movielens("ml-1m"),
+    "ml-100k": _movielens("ml-100k"),
+    "gowalla": gowalla,
+    "beauty": beauty,
+    "ml-1m-order": movielens_order,
+}
 
 
 def _save_datasets(folder: Path, train: mr.Dataset, held: mr.Dataset) -> dict[str, Any]:
-    """Rows and columns are those of the users and items of train; held-out events of others are left out, and counted."""
+    """Rows and columns are those of the users and items of train; held-out events of others are left out, and counted.
+
+    Where there are times, the items of each user in their order are there too: sequence-items and, where each user ends, sequence-ends.
+    """
     user = train.users.rows(held.users.ids(held.user))
     item = train.items.rows(held.items.ids(held.item))
     known = (user >= 0) & (item >= 0)
     shape = (train.n_users, train.n_items)
     weight = np.ones(len(train), np.float32) if train.weight is None else train.weight
     held_weight = np.ones(len(held), np.float32) if held.weight is None else held.weight
+    if train.timestamp is not None:
+        np.save(folder / "sequence-items.npy", train.item[np.lexsort((train.timestamp, train.user))])
+        np.save(folder / "sequence-ends.npy", np.cumsum(np.bincount(train.user, minlength=train.n_users)))
     return _save(folder, shape, (train.user, train.item, weight), (user[known], item[known], held_weight[known]), int((~known).sum()))
 
 
