@@ -172,12 +172,12 @@ def convolution_2d(x: Floats, weights: Floats, bias: Floats, *, stride: int = 1,
     """out[b, f, i, j] = bias_f + sum_{c,u,v} weights[f, c, u, v] x[b, c, i stride + u - padding, j stride + v - padding].
 
     x (batch, channels, height, width), weights (filters, channels, kh, kw), bias (filters,); zero outside of x. Returns (batch,
-    filters, rows, columns) and what `convolution_2d_backward` takes, kh kw times as much as x. One product, O(patches filters kh kw channels).
+    filters, rows, columns) and what `convolution_2d_backward` takes, kh kw times as much as x. O(patches filters kh kw channels).
     """
     if x.ndim != 4 or weights.ndim != 4 or x.shape[1] != weights.shape[1] or bias.shape != weights.shape[:1]:
         shapes = f"{x.shape}, {weights.shape} and {bias.shape}"
         raise ParameterError(
-            f"convolution: x must be (batch, channels, h, w), weights (filters, channels, kh, kw), bias (filters,), got {shapes}"
+            f"convolution: x must be (batch, channels, h, w), weights (filters, channels, kh, kw), a bias a filter, got {shapes}"
         )
     if stride < 1 or padding < 0 or any(n + 2 * padding < k for n, k in zip(x.shape[2:], weights.shape[2:], strict=True)):
         raise ParameterError(f"convolution: {weights.shape} with stride {stride} and padding {padding} has no place in {x.shape}")
