@@ -15,10 +15,10 @@ from .options import options, options_in_force
 _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
-        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "MODELS", "RDLAE", "SANSA", "SASRec", "SLIM", "WARP", "AbsorbingCost",
-        "AbsorbingTime", "BiasedMF", "ChebyCF", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "P3alpha",
-        "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "TurboCF", "UltraGCN",
-        "UserKNN", "load_model", "model_class",
+        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP", "AbsorbingCost",
+        "AbsorbingTime", "BiasedMF", "ChebyCF", "GRU4Rec", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "NextItNet",
+        "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SASRec", "SVDpp",
+        "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
@@ -73,10 +73,12 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import BiasedMF as BiasedMF
     from .models import ChebyCF as ChebyCF
     from .models import GraphBlend as GraphBlend
+    from .models import GRU4Rec as GRU4Rec
     from .models import HittingTime as HittingTime
     from .models import ItemKNN as ItemKNN
     from .models import LightGCN as LightGCN
     from .models import LogisticMF as LogisticMF
+    from .models import NextItNet as NextItNet
     from .models import P3alpha as P3alpha
     from .models import PersonalizedPageRank as PersonalizedPageRank
     from .models import Popularity as Popularity

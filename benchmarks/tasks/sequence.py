@@ -190,5 +190,12 @@ TASKS = [
         ("beauty", "ml-1m-order"),
         {"minirec": minirec_sasrec, "torch": torch_sasrec},
         "epoch",
-    )
+    ),
+    Task(
+        "gru4rec-epoch",
+        f"GRU4Rec, {HIDDEN} wide, {FACTORS} factors, batches of {BATCH} users, sampled softmax",
+        ("beauty",),
+        {"minirec": minirec_gru4rec, "torch": torch_gru4rec},
+        "epoch",
+    ),
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ParameterError, ShapeError
-from . import losses
+from . import losses, recurrent, temporal
 from .attention import attend, attend_backward
 from .autodiff import Operand, RowGradient, Tensor, as_tensor, unbroadcast
 from .backend import resolve, run_blocks
@@ -222,6 +222,32 @@ def attention(q: Tensor, k: Tensor, v: Tensor, indptr: NDArray[np.int64], heads:
     """Causal attention of packed sequences, see engine/attention.py; q, k, v (tokens, d); (tokens, d). Fused: no weights are kept."""
     out, saved = attend(q.data, k.data, v.data, indptr, heads, dropout=dropout, key=key)
     return Tensor.from_op("attention", out, (q, k, v), lambda g: attend_backward(g, saved))
+
+
+def gru(x: Tensor, indptr: NDArray[np.int64], weights: Tensor, bias: Tensor) -> Tensor:
+    """States of a gated recurrent unit over packed sequences, see engine/recurrent.py; x (tokens, 3 d) projected; (tokens, d). Fused."""
+    out, saved = recurrent.gru(x.data, indptr, weights.data, bias.data)
+    return Tensor.from_op("gru", out, (x, weights, bias), lambda g: recurrent.gru_backward(g, saved))
+
+
+def causal_convolution(x: Tensor, indptr: NDArray[np.int64], weights: Tensor, bias: Tensor, dilation: int = 1) -> Tensor:
+    """Dilated causal convolution of packed sequences, see engine/temporal.py; x (tokens, d), weights (width, d, d'); (tokens, d')."""
+    out, saved = temporal.causal_convolution(x.data, indptr, weights.data, bias.data, dilation)
+    return Tensor.from_op("causal_convolution", out, (x, weights, bias), lambda g: temporal.causal_convolution_backward(g, saved))
+
+
+def horizontal_convolution(x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
+    """Caser's filters over all places, see engine/temporal.py; x (batch, L, d), weights (filters, height, d); (batch, filters)."""
+    out, saved = temporal.horizontal_convolution(x.data, weights.data, bias.data)
+    return Tensor.from_op("horizontal_convolution", out, (x, weights, bias), lambda g: temporal.horizontal_convolution_backward(g, saved))
+
+
+def vertical_convolution(x: Tensor, weights: Tensor) -> Tensor:
+    """Caser's weighted sums of the last L vectors, see engine/temporal.py; x (batch, L, d), weights (filters, L); (batch, filters, d)."""
+    out = temporal.vertical_convolution(x.data, weights.data)
+    return Tensor.from_op(
+        "vertical_convolution", out, (x, weights), lambda g: temporal.vertical_convolution_backward(g, x.data, weights.data)
+    )
 
 
 def softplus_array(x: Floats) -> Floats:

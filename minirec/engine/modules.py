@@ -204,3 +204,28 @@ class TransformerBlock(Module):
         wide = self.into(x)
         wide = functional.silu(self.gates[2](x)) * wide if self.kind == "ligr" else functional.relu(wide)
         return self.out(self.dropouts[0](wide))
+
+
+class GRU(Module):
+    """A gated recurrent unit, see engine/recurrent.py: x (tokens, inputs) of packed sequences to its states (tokens, d)."""
+
+    def __init__(self, inputs: int, d: int, rng: np.random.Generator) -> None:
+        self.into = Linear(inputs, 3 * d, rng)
+        bound = np.float32(1 / np.sqrt(d))
+        self.weight = Tensor((2 * rng.random((d, 3 * d), np.float32) - 1) * bound, requires_grad=True)
+        self.bias = Tensor(np.zeros(3 * d, np.float32), requires_grad=True)
+
+    def __call__(self, x: Tensor, indptr: NDArray[np.int64]) -> Tensor:
+        return functional.gru(self.into(x), indptr, self.weight, self.bias)
+
+
+class CausalConvolution(Module):
+    """A dilated causal convolution of the given width, see engine/temporal.py: x (tokens, inputs) of packed sequences to (tokens, d)."""
+
+    def __init__(self, inputs: int, d: int, width: int, dilation: int, rng: np.random.Generator) -> None:
+        bound = np.float32(np.sqrt(6 / (width * (inputs + d))))
+        self.weight = Tensor((2 * rng.random((width, inputs, d), np.float32) - 1) * bound, requires_grad=True)
+        self.bias, self.dilation = Tensor(np.zeros(d, np.float32), requires_grad=True), dilation
+
+    def __call__(self, x: Tensor, indptr: NDArray[np.int64]) -> Tensor:
+        return functional.causal_convolution(x, indptr, self.weight, self.bias, self.dilation)

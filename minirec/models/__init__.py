@@ -9,10 +9,12 @@ from .bpr import BPR, WARP
 from .ease import DAN, EASE, EDLAE, RDLAE
 from .graph_blend import GraphBlend
 from .graph_filters import BSPM, GFCF, ChebyCF
+from .gru4rec import GRU4Rec
 from .hitting import AbsorbingCost, AbsorbingTime, HittingTime
 from .lightgcn import LightGCN
 from .logistic import LogisticMF
 from .neighbours import ItemKNN, UserKNN
+from .nextitnet import NextItNet
 from .pagerank import PersonalizedPageRank
 from .persistence import load_model
 from .popularity import Popularity, Random
@@ -32,7 +34,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
         *(EASE, EDLAE, RDLAE, DAN, SANSA),
         *(GFCF, TurboCF, ChebyCF, BSPM, GraphBlend),
-        *(SASRec,),
+        *(SASRec, GRU4Rec, NextItNet),
         *(BiasedMF, SVDpp),
     )
 }
@@ -63,11 +65,13 @@ __all__ = [
     "BiasedMF",
     "ChebyCF",
     "Explanation",
+    "GRU4Rec",
     "GraphBlend",
     "HittingTime",
     "ItemKNN",
     "LightGCN",
     "LogisticMF",
+    "NextItNet",
     "P3alpha",
     "Part",
     "PersonalizedPageRank",

@@ -11,9 +11,9 @@ from ..data.dataset import Dataset
 from ..engine.autodiff import Tensor
 from ..engine.functional import embedding
 from ..engine.modules import Dropout, Embedding, LayerNorm, TransformerBlock
+from ..engine.ragged import positions
 from ..engine.sparse import Index
 from ..errors import ParameterError
-from ..options import thread_count
 from .checks import choice, number, whole
 from .sequence import SequenceModel, SequenceNetwork
 
@@ -104,12 +104,8 @@ class SASRec(SequenceModel):
             raise ParameterError(f"heads={self.heads} does not divide factors={self.factors}")
 
     def estimate_memory(self, dataset: Dataset) -> int:
-        """The table with gradient and Adam's means, twice more to keep the best; activations and logits of a batch."""
-        tokens = min(self.batch_size * self.max_length, len(dataset))
-        width = self.factors * (20 + 4 * self.hidden) * self.layers
-        wide = {"softmax": min(dataset.n_items, 2**24 // max(tokens, 1) + 1), "sampled": self.negatives}
-        logits = tokens * wide.get(self.loss, self.negatives * (self.factors + 3))
-        return int(4 * (7 * dataset.n_items * self.factors + tokens * width + 3 * logits)) + 40 * len(dataset) + thread_count() * 2**20
+        width = (16 + 4 * self.hidden) * self.factors * self.layers
+        return self._memory(dataset, width, int(self.layers * (6 + 3 * self.hidden) * self.factors**2))
 
     def _network(self, n_items: int, rng: np.random.Generator) -> SequenceNetwork:
         return _Transformer(self, n_items, rng)
@@ -132,8 +128,7 @@ class _Transformer(SequenceNetwork):
     def __call__(self, items: Index, indptr: NDArray[np.int64]) -> Tensor:
         x = self.items(items)
         if self.places is not None:
-            from_end = np.repeat(indptr[1:], np.diff(indptr)) - 1 - np.arange(len(items))
-            x = x + embedding(self.places, from_end)
+            x = x + embedding(self.places, positions(indptr, from_end=True))
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x, indptr)

@@ -17,11 +17,13 @@ from ..engine.backend import one_blas_thread, run_blocks
 from ..engine.functional import embedding
 from ..engine.modules import Embedding, Module
 from ..engine.optimizers import Adam
+from ..engine.ragged import cut_last, next_items
 from ..engine.scorers import NormOrder, Scores, VectorScorer
 from ..engine.sparse import CSR, Index
 from ..engine.topk import Filters, rank
 from ..engine.training import Progress, fit
 from ..errors import ParameterError
+from ..options import thread_count
 from .base import Monitor, Part, Recommender
 from .checks import choice, number, whole
 from .request import Profiles
@@ -108,13 +110,22 @@ class SequenceModel(Recommender):
 
     # ---- fitting --------------------------------------------------------------------------------------------------------
 
+    def _memory(self, dataset: Dataset, width: float, weights: int) -> int:
+        """Bytes of a fit: item table and weights with gradients, Adam's means and the best ones; of a batch, for each place, `width`
+        numbers of the layers, the item vectors, and the logits.
+        """
+        tokens = min(self.batch_size * self.max_length, len(dataset))
+        wide = {"softmax": min(dataset.n_items, 2**24 // max(tokens, 1) + 1), "sampled": self.negatives}
+        logits = wide.get(self.loss, self.negatives * (self.factors + 3))
+        numbers = 7 * (dataset.n_items * self.factors + weights) + tokens * (width + 6 * self.factors + 3 * logits)
+        return int(4 * numbers) + 40 * len(dataset) + thread_count() * 2**20
+
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
         everything = in_order(train)
         self.sequences_ = latest(everything, self.max_length)
         rng = np.random.default_rng(self.seed)
         learned, judged = self._hold_out(everything, rng)
         network = self._network(train.n_items, rng)
-        samples = latest(learned, self.max_length + 1)
         table = network.items.weight
 
         def validate() -> float:
@@ -128,7 +139,7 @@ class SequenceModel(Recommender):
         fit(
             network,
             Adam(network.parameters(), self.learning_rate),
-            lambda epoch, rng: self._batches(samples, rng),
+            lambda epoch, rng: self._batches(learned, rng),
             lambda batch: self._loss(network(batch.items, batch.indptr), table, batch),
             epochs=self.iterations,
             seed=self.seed,
@@ -150,16 +161,12 @@ class SequenceModel(Recommender):
         judged = held if len(held) <= _JUDGED else np.sort(rng.choice(held, _JUDGED, replace=False))
         return learned, judged
 
-    def _batches(self, samples: CSR, rng: np.random.Generator) -> Iterator[Batch]:
-        able = np.flatnonzero(samples.counts() >= 2)
-        for chosen in np.split(able := rng.permutation(able), range(self.batch_size, len(able), self.batch_size)):
-            some = samples.rows(chosen)
-            last, first = np.zeros(some.nnz, bool), np.zeros(some.nnz, bool)
-            last[some.indptr[1:] - 1] = first[some.indptr[:-1]] = True
-            targets = some.indices[~first]
+    def _batches(self, learned: CSR, rng: np.random.Generator) -> Iterator[Batch]:
+        able = rng.permutation(np.flatnonzero(learned.counts() >= 2))
+        for start in range(0, len(able), self.batch_size):
+            indptr, items, targets = next_items(learned.indptr, learned.indices, able[start : start + self.batch_size], self.max_length)
             size: Any = {"softmax": 0, "sampled": self.negatives}.get(self.loss, (len(targets), self.negatives))
-            negatives = rng.integers(0, some.shape[1], size, dtype=np.int32)
-            yield Batch(some.indices[~last], some.indptr - np.arange(len(chosen) + 1), targets, negatives)
+            yield Batch(items, indptr, targets, rng.integers(0, learned.shape[1], size, dtype=np.int32))
 
     def _loss(self, hidden: Tensor, table: Tensor, batch: Batch) -> Tensor:
         if self.loss == "softmax":
@@ -291,10 +298,5 @@ def in_order(data: Dataset) -> CSR:
 
 def latest(sequences: CSR, length: int) -> CSR:
     """The last events of each sequence, at most `length`."""
-    counts = sequences.counts()
-    if counts.max(initial=0) <= length:
-        return sequences
-    ends = np.repeat(sequences.indptr[1:], counts)
-    keep = np.arange(sequences.nnz) >= ends - length
-    indptr = np.append(0, np.cumsum(np.minimum(counts, length)))
-    return CSR(indptr, sequences.indices[keep], sequences.data[keep], sequences.shape)
+    indptr, kept = cut_last(sequences.indptr, np.arange(sequences.shape[0]), length)
+    return CSR(indptr, sequences.indices[kept], sequences.data[kept], sequences.shape)

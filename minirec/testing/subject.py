@@ -67,6 +67,15 @@ _EMBEDDING: Mapping[str, Any] = {"factors": 4, "iterations": 3}
 _SEQUENCE: Mapping[str, Any] = {"factors": 4, "iterations": 3, "batch_size": 16, "max_length": 8, "negatives": 5}
 _LONGER = Other(6, {"validation_share": 0.0})
 _STOPPING: Mapping[str, Any] = {"iterations": 30, "learning_rate": 0.1, "validation_share": 0.3, "patience": 1}
+_SEQUENCE_OTHERS: Mapping[str, Any] = {
+    "iterations": _LONGER,
+    "loss": "bce",
+    "negatives": Other(3, {"loss": "sampled"}),
+    "calibration": Other(0.2, {"loss": "gbce"}),
+    "max_length": 3,
+    "validation_share": Other(0.0, _STOPPING),
+    "patience": Other(9, _STOPPING),
+}
 
 SUBJECTS: dict[str, Subject] = {
     "popularity": Subject(MODELS["popularity"], recall=0.0, others={"half_life": 100.0}),
@@ -134,18 +143,24 @@ SUBJECTS: dict[str, Subject] = {
         small={**_SEQUENCE, "layers": 1},
         accurate={"factors": 16, "iterations": 30, "validation_share": 0.0, "learning_rate": 0.01},
         others={
-            "iterations": _LONGER,
             "block": "ligr",
             "positions": "none",
             "heads": 2,
             "hidden": 2.0,
-            "loss": "bce",
-            "negatives": Other(3, {"loss": "sampled"}),
-            "calibration": Other(0.2, {"loss": "gbce"}),
-            "max_length": 3,
-            "validation_share": Other(0.0, _STOPPING),
-            "patience": Other(9, _STOPPING),
+            **_SEQUENCE_OTHERS,
         },
+    ),
+    "gru4rec": Subject(
+        MODELS["gru4rec"],
+        small={**_SEQUENCE, "hidden": 5},
+        accurate={"factors": 16, "hidden": 16, "iterations": 40, "validation_share": 0.0, "learning_rate": 0.01},
+        others=_SEQUENCE_OTHERS,
+    ),
+    "nextitnet": Subject(
+        MODELS["nextitnet"],
+        small={**_SEQUENCE, "layers": 1},
+        accurate={"factors": 16, "iterations": 20, "validation_share": 0.0, "learning_rate": 0.01},
+        others=_SEQUENCE_OTHERS,
     ),
     "gfcf": Subject(MODELS["gfcf"], small={"factors": 4}),
     "turbocf": Subject(MODELS["turbocf"]),

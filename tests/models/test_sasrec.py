@@ -105,11 +105,12 @@ def test_gradients_of_the_whole_model(loss, kind):
 
 def test_batches_are_what_follows():
     """Users 0 to 2 with 4, 1 and 3 events: the second is no sample; max_length cuts the first."""
-    samples = latest(CSR(np.array([0, 4, 5, 8]), np.array([3, 1, 2, 0, 4, 2, 2, 5], np.int32), np.ones(8, np.float32), (3, 6)), 3)
-    batches = list(SASRec(batch_size=1)._batches(samples, np.random.default_rng(0)))
+    learned = CSR(np.array([0, 4, 5, 8]), np.array([3, 1, 2, 0, 4, 2, 2, 5], np.int32), np.ones(8, np.float32), (3, 6))
+    assert latest(learned, 3).indices.tolist() == [1, 2, 0, 4, 2, 2, 5]
+    batches = list(SASRec(batch_size=1, max_length=2)._batches(learned, np.random.default_rng(0)))
     found = {tuple(batch.items.tolist()): batch.targets.tolist() for batch in batches}
     assert found == {(1, 2): [2, 0], (2, 2): [2, 5]}
-    (both,) = SASRec(batch_size=4)._batches(samples, np.random.default_rng(0))
+    (both,) = SASRec(batch_size=4, max_length=2)._batches(learned, np.random.default_rng(0))
     assert both.indptr.tolist() == [0, 2, 4]
 
 
