@@ -16,7 +16,8 @@ from .exponential import LOG2_E, powers_of_two
 from .sgd import _mix
 
 GROUP = 4
-LONG = 24  # keys, from which values are transposed, so that their sums too are dot products
+LANES = 16
+LONG = 24  # keys, from which loops run along the keys, on transposed values and gradients: a head may be narrow
 
 
 @jit
@@ -39,6 +40,7 @@ def attend_rows(
             for i in range(0, n, GROUP):
                 rows = min(GROUP, n - i)
                 seen = i + rows if causal else n
+                span = _rounded(seen)
                 _copy(q, first + i, rows, left, scale, queries)
                 _dots(queries, width, k, first, left, seen, p)
                 for r in range(rows):
@@ -50,13 +52,13 @@ def attend_rows(
                     total = powers_of_two(own, sees, top)
                     logsum[token, h] = top + np.log2(total)
                     shares[r] = p.dtype.type(1) / total
-                    own[sees:seen] = 0
+                    own[sees:span] = 0
                     if drop:
                         _mask(n, sees, token * heads + h, key, drop, bits, mask)
                         for j in range(sees):
                             own[j] *= mask[j]
                 if n >= LONG:
-                    _dots(p, seen, across, 0, 0, width, sums)
+                    _dots(p, span, across, 0, 0, width, sums)
                 else:
                     _combine(p, seen, v, first, left, sums, rows)
                 for r in range(rows):
@@ -75,6 +77,7 @@ def attend_gradients(
     queries, incoming, sums = np.empty((GROUP, width), q.dtype), np.empty((GROUP, width), q.dtype), np.empty((GROUP, width), q.dtype)
     p, by_p = np.empty((GROUP, longest), q.dtype), np.empty((GROUP, longest), q.dtype)
     across, mask, bits = np.empty((width, longest), q.dtype), np.empty(longest, q.dtype), np.empty(longest, np.uint64)
+    k_across, v_across = np.empty((width, longest), q.dtype), np.empty((width, longest), q.dtype)
     scale = 1 / np.sqrt(np.float64(width))
     factor = q.dtype.type(scale)
     for s in range(start, stop):
@@ -84,9 +87,11 @@ def attend_gradients(
             left = h * width
             if n >= LONG:
                 _transpose(k, first, n, left, across)
+                k_across[:], v_across[:] = 0, 0
             for i in range(0, n, GROUP):
                 rows = min(GROUP, n - i)
                 seen = i + rows if causal else n
+                span = _rounded(seen)
                 _copy(q, first + i, rows, left, scale * LOG2_E, queries)
                 _copy(gradient, first + i, rows, left, 1.0, incoming)
                 _dots(queries, width, k, first, left, seen, p)
@@ -106,10 +111,10 @@ def attend_gradients(
                     else:
                         for j in range(sees):
                             by_own[j] = own[j] * (by_own[j] - along) * factor
-                    own[sees:seen], by_own[sees:seen] = 0, 0
-                p[rows:, :seen], by_p[rows:, :seen] = 0, 0
+                    own[sees:span], by_own[sees:span] = 0, 0
+                p[rows:, :span], by_p[rows:, :span] = 0, 0
                 if n >= LONG:
-                    _dots(by_p, seen, across, 0, 0, width, sums)
+                    _dots(by_p, span, across, 0, 0, width, sums)
                 else:
                     _combine(by_p, seen, k, first, left, sums, rows)
                 for r in range(rows):
@@ -117,8 +122,15 @@ def attend_gradients(
                     for f in range(width):
                         result[left + f] = sums[r, f]
                 _copy(q, first + i, rows, left, 1.0, queries)
-                _spread(by_p, seen, queries, by_k, first, left)
-                _spread(p, seen, incoming, by_v, first, left)
+                if n >= LONG:
+                    _spread(queries, width, by_p, span, k_across, 0, 0)
+                    _spread(incoming, width, p, span, v_across, 0, 0)
+                else:
+                    _spread(by_p, seen, queries, width, by_k, first, left)
+                    _spread(p, seen, incoming, width, by_v, first, left)
+            if n >= LONG:
+                _transpose_back(k_across, first, n, left, by_k)
+                _transpose_back(v_across, first, n, left, by_v)
 
 
 @jit
@@ -126,7 +138,13 @@ def _longest(start: int, stop: int, indptr: Any) -> Any:
     longest = 1
     for s in range(start, stop):
         longest = max(longest, indptr[s + 1] - indptr[s])
-    return longest
+    return _rounded(longest)
+
+
+@jit
+def _rounded(n: int) -> Any:
+    """The next multiple of what a pass of a vectorised loop takes: what is left over would be done one by one."""
+    return (n + LANES - 1) // LANES * LANES
 
 
 @jit
@@ -206,11 +224,10 @@ def _combine(p: Any, seen: int, x: Any, first: int, left: int, out: Any, rows: i
 
 
 @jit
-def _spread(p: Any, seen: int, rows: Any, out: Any, first: int, left: int) -> None:
-    """out[first + j] += sum_r p[r, j] rows[r], j < seen, in the columns from `left`."""
-    width = rows.shape[1]
+def _spread(p: Any, count: int, rows: Any, width: int, out: Any, first: int, left: int) -> None:
+    """out[first + j] += sum_r p[r, j] rows[r, :width], for j < count and four r, in the columns from `left`."""
     a, b, c, d = rows[0], rows[1], rows[2], rows[3]
-    for j in range(seen):
+    for j in range(count):
         own = out[first + j][left : left + width]
         pa, pb, pc, pd = p[0, j], p[1, j], p[2, j], p[3, j]
         for f in range(width):
@@ -223,6 +240,15 @@ def _transpose(x: Any, first: int, n: int, left: int, across: Any) -> None:
         row = x[first + j]
         for f in range(across.shape[0]):
             across[f, j] = row[left + f]
+    across[:, n : _rounded(n)] = 0
+
+
+@jit
+def _transpose_back(across: Any, first: int, n: int, left: int, out: Any) -> None:
+    for j in range(n):
+        row = out[first + j]
+        for f in range(across.shape[0]):
+            row[left + f] = across[f, j]
 
 
 @jit
