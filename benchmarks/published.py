@@ -258,8 +258,8 @@ PROTOCOLS: dict[str, tuple[str, Callable[[Claim, Path], Row]]] = {
     ),
     "last-beauty": (
         "Amazon Beauty in the sequences of S3-Rec: the last event of each user, all items ranked but those that the user has. Recall@10 / "
-        "NDCG@10 / NDCG@10 on the tail. Settings were chosen with all second-last events held out of training; models that stop early do so on "
-        "those of a tenth of the users.",
+        "NDCG@10 / NDCG@10 on the tail. Settings were chosen with all second-last events held out of training; models that stop early "
+        "do so on those of a tenth of the users.",
         _run_last,
     ),
     "last-ml-1m": (

@@ -16,9 +16,9 @@ _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
         "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP", "AbsorbingCost",
-        "AbsorbingTime", "BiasedMF", "ChebyCF", "GRU4Rec", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "NextItNet",
-        "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SASRec", "SVDpp",
-        "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
+        "AbsorbingTime", "BiasedMF", "Caser", "ChebyCF", "GRU4Rec", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF",
+        "NextItNet", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SASRec",
+        "SVDpp", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
@@ -71,6 +71,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import AbsorbingCost as AbsorbingCost
     from .models import AbsorbingTime as AbsorbingTime
     from .models import BiasedMF as BiasedMF
+    from .models import Caser as Caser
     from .models import ChebyCF as ChebyCF
     from .models import GraphBlend as GraphBlend
     from .models import GRU4Rec as GRU4Rec

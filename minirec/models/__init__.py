@@ -6,6 +6,7 @@ from ..errors import ParameterError
 from .als import ALS
 from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
+from .caser import Caser
 from .ease import DAN, EASE, EDLAE, RDLAE
 from .graph_blend import GraphBlend
 from .graph_filters import BSPM, GFCF, ChebyCF
@@ -34,7 +35,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
         *(EASE, EDLAE, RDLAE, DAN, SANSA),
         *(GFCF, TurboCF, ChebyCF, BSPM, GraphBlend),
-        *(SASRec, GRU4Rec, NextItNet),
+        *(SASRec, GRU4Rec, NextItNet, Caser),
         *(BiasedMF, SVDpp),
     )
 }
@@ -63,6 +64,7 @@ __all__ = [
     "AbsorbingCost",
     "AbsorbingTime",
     "BiasedMF",
+    "Caser",
     "ChebyCF",
     "Explanation",
     "GRU4Rec",

@@ -162,6 +162,12 @@ SUBJECTS: dict[str, Subject] = {
         accurate={"factors": 16, "iterations": 20, "validation_share": 0.0, "learning_rate": 0.01},
         others=_SEQUENCE_OTHERS,
     ),
+    "caser": Subject(
+        MODELS["caser"],
+        small={**_SEQUENCE, "window": 3, "filters": 4, "vertical": 2},
+        accurate={"factors": 16, "iterations": 30, "validation_share": 0.0, "learning_rate": 0.01},
+        others=_SEQUENCE_OTHERS,
+    ),
     "gfcf": Subject(MODELS["gfcf"], small={"factors": 4}),
     "turbocf": Subject(MODELS["turbocf"]),
     "chebycf": Subject(MODELS["chebycf"], small={"factors": 4}),
