@@ -166,7 +166,7 @@ SUBJECTS: dict[str, Subject] = {
         MODELS["caser"],
         small={**_SEQUENCE, "window": 3, "filters": 4, "vertical": 2},
         accurate={"factors": 16, "iterations": 30, "validation_share": 0.0, "learning_rate": 0.01},
-        others=_SEQUENCE_OTHERS,
+        others={**_SEQUENCE_OTHERS, "patience": Other(29, {**_STOPPING, "learning_rate": 0.02})},
     ),
     "gfcf": Subject(MODELS["gfcf"], small={"factors": 4}),
     "turbocf": Subject(MODELS["turbocf"]),
