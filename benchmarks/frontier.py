@@ -67,7 +67,7 @@ FAMILIES = {
         "DAN",
         {"dropout": 0.3},
         {"regularization": (20.0, 100.0, 300.0), "beta": (0.0, 0.2), "alpha": (0.2, 0.3, 0.4, 0.5, 0.6)},
-        {"regularization": (20.0, 100.0), "beta": (0.2,), "alpha": (0.2, 0.4)},
+        {"regularization": (100.0,), "beta": (0.2,), "alpha": (0.2, 0.4)},
     ),
     "RP3beta": Family(
         "RP3beta",
