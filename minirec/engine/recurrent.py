@@ -1,4 +1,7 @@
-"""A gated recurrent unit over packed sequences (see ragged.py), forward and backward."""
+"""A gated recurrent unit over packed sequences (see ragged.py), forward and backward.
+
+Matrix products are BLAS's: a fit enters `one_blas_thread` once, around all of its steps.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Convolutions over sequences and images, forward and backward: rows gathered side by side, then one matrix product.
 
-As in the literature on networks all of them are cross-correlations: the kernel is not turned round.
+As in the literature on networks all of them are cross-correlations: the kernel is not turned round. The products are
+BLAS's: a fit enters `one_blas_thread` once, around all of its steps.
 """
 
 from __future__ import annotations
