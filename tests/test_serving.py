@@ -147,7 +147,7 @@ print([item for item, _ in model.recommend(history=[[500, 503]], k=3).to_dict()[
 """
 
 
-@pytest.mark.parametrize("name", ["popularity", "itemknn", "ease", "als", "bpr"])
+@pytest.mark.parametrize("name", ["popularity", "itemknn", "ease", "als", "bpr", "sasrec", "gru4rec"])
 def test_numpy_alone(name, tmp_path):
     """A saved model recommends where neither SciPy nor anything else is installed; vectors without Numba give the same lists."""
     with options(backend="numpy"):
