@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,11 @@ from ..engine.scorers import NormOrder, Scores, VectorScorer
 from ..engine.sparse import CSR, Index
 from ..engine.topk import Filters, rank
 from ..engine.training import Progress, fit
-from ..errors import ParameterError
+from ..errors import NotSupportedError, ParameterError
 from ..options import thread_count
 from .base import Monitor, Part, Recommender
 from .checks import choice, number, whole
+from .incremental import merged
 from .request import Profiles
 
 LOSSES = ("softmax", "sampled", "bce", "gbce")
@@ -196,6 +197,28 @@ class SequenceModel(Recommender):
         truth = CSR(np.arange(len(target) + 1), target, np.ones(len(target), np.float32), with_last.shape)
         _, place = ranked.hits(truth)
         return float((1 / np.log2(place + 2)).sum() / len(target))
+
+    # ---- events that come in --------------------------------------------------------------------------------------------
+
+    def update(self, events: Dataset) -> Self:
+        """Put new events of known or new users behind those that they have; the network stays as it is, and sees them from now on.
+
+        NotSupportedError for items that it has no vectors of: fit again on all events then.
+        """
+        change = merged(self, events)
+        if len(change.items) > len(self.items_):
+            raise NotSupportedError(
+                f"{type(self).__name__} has no vectors of the {len(change.items) - len(self.items_)} new items: fit again on all events"
+            )
+        events = events.compact()
+        new = in_order(events)
+        owners = np.concatenate((change.user_rows[self.sequences_.row_ids()], change.touched[new.row_ids()]))
+        items = np.concatenate((self.sequences_.indices, self.items_.rows(list(events.items))[new.indices].astype(np.int32)))
+        order = np.argsort(owners, kind="stable")
+        indptr = np.append(0, np.cumsum(np.bincount(owners, minlength=len(change.users))))
+        sequences = CSR(indptr, items[order], np.ones(len(items), np.float32), (len(change.users), len(self.items_)))
+        self.users_, self.seen_, self.sequences_ = change.users, change.seen, latest(sequences, self.max_length)
+        return self
 
     # ---- the network of a fitted model ----------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from gradients import check_gradients
 from minirec.data.dataset import Dataset
 from minirec.engine.autodiff import Tensor
 from minirec.engine.sparse import CSR
-from minirec.errors import ParameterError
+from minirec.errors import NotSupportedError, ParameterError
 from minirec.models import SASRec
 from minirec.models.sasrec import sinusoids
 from minirec.models.sequence import Batch, in_order, latest
@@ -155,6 +155,23 @@ def test_a_history_is_served_at_once_and_known_users_by_theirs():
     assert not np.array_equal(model.user_vectors(history=longer), model.user_vectors(history=history[:1]))
     far = [[data.items[3]] * 20 + history[0][-8:]]
     assert np.array_equal(model.user_vectors(history=far), model.user_vectors(history=[history[0][-8:]]))
+
+
+def test_new_events_count_without_training():
+    data = shop()
+    model = SASRec(**SMALL).fit(data)
+    before = in_order(data)
+    known, first = data.users[2], data.items.ids(before.row(2)[0])
+    coming = [data.items[5], data.items[0]]
+    weights = model.weights_.copy()
+    model.update(Dataset.from_arrays([known, 10**9, known], [coming[0], data.items[7], coming[1]], times=[1, 2, 3]))
+    assert np.array_equal(model.weights_, weights)
+    assert np.array_equal(model.user_vectors([known, 10**9]), model.user_vectors(history=[first + coming, [data.items[7]]]))
+    assert data.items[5] not in model.recommend(known, k=30)[0].items
+    others = [user for user in data.users if user != known]
+    assert np.array_equal(model.user_vectors(others), SASRec(**SMALL).fit(data).user_vectors(others))
+    with pytest.raises(NotSupportedError, match="1 new items"):
+        model.update(Dataset.from_arrays([known], [10**9]))
 
 
 def test_explanations_leave_out_one_item_at_a_time():
