@@ -81,11 +81,17 @@ FAMILIES = {
     "ALS": Family("ALS", {"seed": SEED}, {"factors": (64, 128), "regularization": (0.003, 0.01), "alpha0": (0.1, 0.3)}),
     "PageRank": Family("PersonalizedPageRank", {"tol": 1e-3}, {"damping": (0.5,), "tail_exponent": (0.0, 0.3, 0.6, 0.8)}),
     "GraphBlend": Family(
-        "GraphBlend", {}, {"weight": (0.2, 0.5), "user_exponent": (0.1, 0.35), "tail_exponent": (0.0, 0.1, 0.2, 0.3, 0.31, 0.32, 0.33, 0.35, 0.4, 0.5)},
+        "GraphBlend",
+        {},
+        {
+            "weight": (0.2, 0.5),
+            "user_exponent": (0.1, 0.35),
+            "tail_exponent": (0.0, 0.1, 0.2, 0.3, 0.31, 0.32, 0.33, 0.35, 0.4, 0.5),
+        },
         {"weight": (0.2, 0.5), "tail_exponent": (0.0, 0.05, 0.1, 0.15, 0.3)},
     ),
     "AbsorbingCost": Family("AbsorbingCost", {}, {"steps": (3, 7)}, {"steps": (3,)}),
-}  # fmt: skip
+}
 
 
 def movielens(folder: Path, *, liked: bool) -> mr.Dataset:
