@@ -15,10 +15,10 @@ from .options import options, options_in_force
 _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
-        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP", "AbsorbingCost",
-        "AbsorbingTime", "BiasedMF", "ChebyCF", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "P3alpha",
-        "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "TurboCF", "UltraGCN",
-        "UserKNN", "load_model", "model_class",
+        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "GMF", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP",
+        "AbsorbingCost", "AbsorbingTime", "BiasedMF", "ChebyCF", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF",
+        "NeuMF", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp",
+        "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
@@ -63,6 +63,8 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import EASE as EASE
     from .models import EDLAE as EDLAE
     from .models import GFCF as GFCF
+    from .models import GMF as GMF
+    from .models import MLP as MLP
     from .models import MODELS as MODELS
     from .models import RDLAE as RDLAE
     from .models import SANSA as SANSA
@@ -77,6 +79,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import ItemKNN as ItemKNN
     from .models import LightGCN as LightGCN
     from .models import LogisticMF as LogisticMF
+    from .models import NeuMF as NeuMF
     from .models import P3alpha as P3alpha
     from .models import PersonalizedPageRank as PersonalizedPageRank
     from .models import Popularity as Popularity

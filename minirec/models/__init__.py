@@ -13,6 +13,7 @@ from .hitting import AbsorbingCost, AbsorbingTime, HittingTime
 from .lightgcn import LightGCN
 from .logistic import LogisticMF
 from .neighbours import ItemKNN, UserKNN
+from .neumf import GMF, MLP, NeuMF
 from .pagerank import PersonalizedPageRank
 from .persistence import load_model
 from .popularity import Popularity, Random
@@ -31,6 +32,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
         *(EASE, EDLAE, RDLAE, DAN, SANSA),
         *(GFCF, TurboCF, ChebyCF, BSPM, GraphBlend),
+        *(GMF, MLP, NeuMF),
         *(BiasedMF, SVDpp),
     )
 }
@@ -51,6 +53,8 @@ __all__ = [
     "EASE",
     "EDLAE",
     "GFCF",
+    "GMF",
+    "MLP",
     "MODELS",
     "RDLAE",
     "SANSA",
@@ -66,6 +70,7 @@ __all__ = [
     "ItemKNN",
     "LightGCN",
     "LogisticMF",
+    "NeuMF",
     "P3alpha",
     "Part",
     "PersonalizedPageRank",

@@ -67,6 +67,10 @@ _EMBEDDING: Mapping[str, Any] = {"factors": 4, "iterations": 3}
 _LONGER = Other(6, {"validation_share": 0.0})
 _STOPPING: Mapping[str, Any] = {"iterations": 30, "learning_rate": 0.1, "validation_share": 0.3, "patience": 1}
 
+_SAMPLED: Mapping[str, Any] = {**_EMBEDDING, "batch_size": 16, "negatives": 2, "learning_rate": 0.02}
+_SAMPLED_OTHERS: Mapping[str, Any] = {"iterations": _LONGER, "validation_share": Other(0.0, _STOPPING), "patience": Other(9, _STOPPING)}
+_SAMPLED_ACCURATE: Mapping[str, Any] = {"factors": 8, "iterations": 40, "validation_share": 0.0}
+
 SUBJECTS: dict[str, Subject] = {
     "popularity": Subject(MODELS["popularity"], recall=0.0, others={"half_life": 100.0}),
     "random": Subject(MODELS["random"], recall=0.0),
@@ -134,6 +138,14 @@ SUBJECTS: dict[str, Subject] = {
     "bspm": Subject(MODELS["bspm"], small={"factors": 4}),
     "graphblend": Subject(MODELS["graphblend"], small={"factors": 4, "regularization": 5.0, "neighbors": 4}, others={"weight": 0.8}),
     "logisticmf": Subject(MODELS["logisticmf"], small={**_DESCENT, "negatives": 3}, accurate={"iterations": 10}),
+    "gmf": Subject(MODELS["gmf"], small=_SAMPLED, accurate=_SAMPLED_ACCURATE, others=_SAMPLED_OTHERS),
+    "mlp": Subject(MODELS["mlp"], small=_SAMPLED, accurate=_SAMPLED_ACCURATE, others=_SAMPLED_OTHERS),
+    "neumf": Subject(
+        MODELS["neumf"],
+        small=_SAMPLED,
+        accurate=_SAMPLED_ACCURATE,
+        others=_SAMPLED_OTHERS | {"alpha": Other(0.9, {"pretraining": 1})},
+    ),
     "biasedmf": Subject(MODELS["biasedmf"], small=_DESCENT, accurate={"iterations": 30}),
     "svdpp": Subject(MODELS["svdpp"], small=_DESCENT, accurate={"iterations": 30}),
 }
