@@ -16,9 +16,9 @@ _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
         "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "GMF", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP",
-        "AbsorbingCost", "AbsorbingTime", "BiasedMF", "ChebyCF", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF",
-        "NeuMF", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp",
-        "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
+        "AbsorbingCost", "AbsorbingTime", "BiasedMF", "ChebyCF", "FactorizationMachine", "GraphBlend", "HittingTime", "ItemKNN",
+        "LightGCN", "LogisticMF", "NeuMF", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations",
+        "Recommender", "SVDpp", "SoftmaxMF", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
@@ -74,6 +74,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import AbsorbingTime as AbsorbingTime
     from .models import BiasedMF as BiasedMF
     from .models import ChebyCF as ChebyCF
+    from .models import FactorizationMachine as FactorizationMachine
     from .models import GraphBlend as GraphBlend
     from .models import HittingTime as HittingTime
     from .models import ItemKNN as ItemKNN
@@ -87,6 +88,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import Recommendations as Recommendations
     from .models import Recommender as Recommender
     from .models import RP3beta as RP3beta
+    from .models import SoftmaxMF as SoftmaxMF
     from .models import SVDpp as SVDpp
     from .models import TurboCF as TurboCF
     from .models import UltraGCN as UltraGCN

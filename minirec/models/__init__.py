@@ -7,6 +7,7 @@ from .als import ALS
 from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
 from .ease import DAN, EASE, EDLAE, RDLAE
+from .fm import FactorizationMachine
 from .graph_blend import GraphBlend
 from .graph_filters import BSPM, GFCF, ChebyCF
 from .hitting import AbsorbingCost, AbsorbingTime, HittingTime
@@ -21,6 +22,7 @@ from .rating import BiasedMF, SVDpp
 from .recommendations import Recommendations
 from .sansa import SANSA
 from .slim import SLIM
+from .softmax_mf import SoftmaxMF
 from .turbocf import TurboCF
 from .ultragcn import UltraGCN
 from .walks import P3alpha, RP3beta
@@ -32,7 +34,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
         *(EASE, EDLAE, RDLAE, DAN, SANSA),
         *(GFCF, TurboCF, ChebyCF, BSPM, GraphBlend),
-        *(GMF, MLP, NeuMF),
+        *(GMF, MLP, NeuMF, SoftmaxMF, FactorizationMachine),
         *(BiasedMF, SVDpp),
     )
 }
@@ -65,6 +67,7 @@ __all__ = [
     "BiasedMF",
     "ChebyCF",
     "Explanation",
+    "FactorizationMachine",
     "GraphBlend",
     "HittingTime",
     "ItemKNN",
@@ -80,6 +83,7 @@ __all__ = [
     "Recommendations",
     "Recommender",
     "SVDpp",
+    "SoftmaxMF",
     "TurboCF",
     "UltraGCN",
     "UserKNN",

@@ -6,6 +6,7 @@ regularisation ranks better than the tower (Rendle et al. 2020, "Neural collabor
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -31,8 +32,25 @@ _SCALE = 0.01  # deviation of the embeddings before training, as in the paper
 _TILE = 1024  # items that go through the tower at once
 
 
-class Product(Module):
-    """h . (p_u * q_i), equation 11 without its sigmoid."""
+class Half(Module):
+    """A part of a network with embeddings of its own: logits of pairs, as in `PairNetwork`, and vectors that they follow from."""
+
+    users: Embedding
+    items: Embedding
+    top: Linear  # h
+    layers: Sequence[Linear] = ()  # between the vectors and h
+
+    @abstractmethod
+    def __call__(self, users: Index, items: Index) -> tuple[Tensor, list[Tensor]]:
+        """Logits (n, m) of users (n,) with items (n, m), and the rows of the embeddings that they were computed from, each once."""
+
+    @abstractmethod
+    def vectors(self) -> tuple[Floats, Floats]:
+        """What scoring begins with, for all users and all items."""
+
+
+class Product(Half):
+    """h . (p_u * q_i), equation 11 without its sigmoid. Vectors h * p_u and q_i."""
 
     def __init__(self, users: int, items: int, factors: int, rng: np.random.Generator) -> None:
         self.users, self.items = Embedding(users, factors, rng, _SCALE), Embedding(items, factors, rng, _SCALE)
@@ -44,15 +62,14 @@ class Product(Module):
         logits = matmul(embedding(q, i), embedding(weighted, u[:, None]).transpose(0, 2, 1))  # (n, m, d) (n, d, 1)
         return logits.reshape(*items.shape), [p, q]
 
-    def weighted(self) -> Floats:
-        """h * p_u, (users, d)."""
-        return self.users.weight.data * self.top.weight.data[:, 0]
+    def vectors(self) -> tuple[Floats, Floats]:
+        return self.users.weight.data * self.top.weight.data[:, 0], self.items.weight.data
 
 
-class Tower(Module):
+class Tower(Half):
     """h . x_L with x_1 = relu(W_1 (p_u, q_i) + b_1), ..., x_L = relu(W_L x_(L-1) + b_L), equation 10.
 
-    W_1 (p_u, q_i) is W_u p_u + W_i q_i: each half is computed once for all samples of a user or an item.
+    W_1 (p_u, q_i) is W_u p_u + W_i q_i: each is computed once for all samples of a user or an item. Vectors W_u p_u + b_1 and W_i q_i.
     """
 
     def __init__(self, users: int, items: int, widths: Sequence[int], rng: np.random.Generator) -> None:
@@ -72,8 +89,7 @@ class Tower(Module):
             x = relu(layer(x))
         return self.top(x).reshape(*items.shape), [p, q]
 
-    def halves(self) -> tuple[Floats, Floats]:
-        """W_u p_u + b_1 (users, w) and W_i q_i (items, w)."""
+    def vectors(self) -> tuple[Floats, Floats]:
         users = linear(self.users.weight.detach(), self.of_users.detach(), self.bias.detach())
         return users.data, linear(self.items.weight.detach(), self.of_items.detach()).data
 
@@ -81,7 +97,7 @@ class Tower(Module):
 class FusedNetwork(PairNetwork):
     """The sum of the logits of a product, a tower, or both, and a bias: one layer over what they concatenate to, equation 12."""
 
-    def __init__(self, *parts: Product | Tower) -> None:
+    def __init__(self, *parts: Half) -> None:
         self.parts, self.bias = parts, Tensor(np.zeros(1, np.float32), requires_grad=True)
 
     def __call__(self, users: Index, items: Index) -> tuple[Tensor, list[Tensor]]:
@@ -91,8 +107,17 @@ class FusedNetwork(PairNetwork):
             logits, touched = logits + more, touched + rows
         return logits + self.bias, touched
 
+    def vectors(self) -> tuple[Scores, Scores, Scores]:
+        """Those of all parts side by side, of users and of items, and the items' embeddings."""
+        users, items = zip(*(part.vectors() for part in self.parts), strict=True)
+        return (
+            np.concatenate(users, axis=1),
+            np.concatenate(items, axis=1),
+            np.concatenate([p.items.weight.data for p in self.parts], axis=1),
+        )
 
-class GMF(SampledModel, FoldInFactorModel):
+
+class GMF(SampledModel[FusedNetwork], FoldInFactorModel):
     """Generalised matrix factorization: the logit is h . (p_u * q_i) + b, a dot product with a weight for each coordinate.
 
     He et al. 2017, "Neural collaborative filtering", section 3.2, equation 11; vectors (h * p_u, b) and (q_i, 1). Trained by binary
@@ -152,16 +177,14 @@ class GMF(SampledModel, FoldInFactorModel):
     def _network(self, events: CSR, rng: np.random.Generator) -> FusedNetwork:
         return FusedNetwork(Product(*events.shape, self.factors, rng))
 
-    def _store(self, network: PairNetwork, events: CSR) -> None:
-        assert isinstance(network, FusedNetwork) and isinstance(network.parts[0], Product)
-        product = network.parts[0]
-        items = product.items.weight.data
-        self.user_factors_ = np.column_stack((product.weighted(), np.full(events.shape[0], network.bias.data[0])))
+    def _store(self, network: FusedNetwork, events: CSR) -> None:
+        users, items, embeddings = network.vectors()
+        self.user_factors_ = np.column_stack((users, np.full(len(users), network.bias.data[0])))
         self.item_factors_ = np.column_stack((items, np.ones(len(items), np.float32)))
-        self._set_sources(self.user_factors_, items, events)
+        self._set_sources(self.user_factors_, embeddings, events)
 
 
-class _TowerModel(SampledModel, FoldInModel):
+class _TowerModel(SampledModel[FusedNetwork], FoldInModel):
     """What MLP and NeuMF share: a tower, scored by tiles of items.
 
     A user's vector is (h * p_u of the product, W_u p_u + b_1 of the tower), an item's (q_i, W_i q_i), the first parts (d) for NeuMF alone.
@@ -202,23 +225,12 @@ class _TowerModel(SampledModel, FoldInModel):
             raise ValueError(f"tower_ has shape {self.tower_.shape} where {size} numbers are expected")
         self._check_sources(d)
 
-    def _store(self, network: PairNetwork, events: CSR) -> None:
-        assert isinstance(network, FusedNetwork)
-        users, items, embeddings = [], [], []
+    def _store(self, network: FusedNetwork, events: CSR) -> None:
         tower = network.parts[-1]
-        assert isinstance(tower, Tower)
-        numbers: list[Floats] = []
-        for part in network.parts:
-            own = (part.weighted(), part.items.weight.data) if isinstance(part, Product) else part.halves()
-            users.append(own[0])
-            items.append(own[1])
-            embeddings.append(part.items.weight.data)
-        for layer in tower.layers:
-            assert layer.bias is not None
-            numbers += [layer.weight.data.ravel(), layer.bias.data]
-        self.user_parts_, self.item_parts_ = np.concatenate(users, axis=1), np.concatenate(items, axis=1)
+        numbers = [tensor.data.ravel() for layer in tower.layers for tensor in layer.parameters().values()]
+        self.user_parts_, self.item_parts_, embeddings = network.vectors()
         self.tower_ = np.concatenate([*numbers, tower.top.weight.data.ravel(), network.bias.data])
-        self._set_sources(self.user_parts_, np.concatenate(embeddings, axis=1), events)
+        self._set_sources(self.user_parts_, embeddings, events)
 
     def _scorer(self, profiles: Profiles) -> TowerScorer:
         users = self._fold_in(profiles.history) if profiles.rows is None else self.user_parts_[profiles.rows]
@@ -285,10 +297,10 @@ class TowerScorer:
 
     def _logits(self, one: Scores, many: Scores) -> Scores:
         """Of one vector with many (n, d) of the other side: they are added and multiplied, so it does not matter which is which."""
-        x = many[:, self.product :] + one[self.product :]
+        x: Scores = many[:, self.product :] + one[self.product :]
         np.maximum(x, 0, out=x)
         for weight, bias in self.layers:
-            x = x @ weight
+            x = np.matmul(x, weight)
             x += bias
             np.maximum(x, 0, out=x)
         logits: Scores = x @ self.top

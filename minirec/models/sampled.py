@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,10 @@ class PairNetwork(Module):
         """Logits (n, m) of users (n,) with items (n, m), and the rows of tables that they were computed from, each once."""
 
 
-class SampledModel(StoppingModel):
+N = TypeVar("N", bound=PairNetwork)
+
+
+class SampledModel(StoppingModel, Generic[N]):
     """A network trained by Adam on each pair (u, i) of the data and `negatives` items j that u has not, drawn anew in every iteration.
 
     The loss of a batch is binary cross-entropy, the mean of -ln sigma(x_ui) and -ln(1 - sigma(x_uj)) over its samples, and
@@ -53,11 +57,11 @@ class SampledModel(StoppingModel):
         number("negative_power", self.negative_power)
 
     @abstractmethod
-    def _network(self, events: CSR, rng: np.random.Generator) -> PairNetwork:
+    def _network(self, events: CSR, rng: np.random.Generator) -> N:
         """The network to begin with."""
 
     @abstractmethod
-    def _store(self, network: PairNetwork, events: CSR) -> None:
+    def _store(self, network: N, events: CSR) -> None:
         """Set the arrays of the model from a network that was trained on these events."""
 
     def _loss(self, logits: Tensor, missing: NDArray[np.bool_]) -> Tensor:
@@ -91,9 +95,9 @@ class SampledModel(StoppingModel):
             total = 0.0
             for samples in shuffled(events.nnz, self.batch_size, rng):
                 users, positives = owners[samples], events.indices[samples]
+                owner, positive = np.repeat(users, self.negatives), np.repeat(positives, self.negatives)
                 key = rng.integers(0, 2**64, dtype=np.uint64)
-                each = [np.repeat(column, self.negatives) for column in (users, positives)]
-                negatives = negatives_of_each(*each, key, held, drawn, self.backend_).reshape(len(samples), self.negatives)
+                negatives = negatives_of_each(owner, positive, key, held, drawn, self.backend_).reshape(len(samples), self.negatives)
                 loss = self._batch_loss(network, users, positives, negatives)
                 total += loss.item() * len(samples)
                 loss.backward()

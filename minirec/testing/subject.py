@@ -69,7 +69,7 @@ _STOPPING: Mapping[str, Any] = {"iterations": 30, "learning_rate": 0.1, "validat
 
 _SAMPLED: Mapping[str, Any] = {**_EMBEDDING, "batch_size": 16, "negatives": 2, "learning_rate": 0.02}
 _SAMPLED_OTHERS: Mapping[str, Any] = {"iterations": _LONGER, "validation_share": Other(0.0, _STOPPING), "patience": Other(9, _STOPPING)}
-_SAMPLED_ACCURATE: Mapping[str, Any] = {"factors": 8, "iterations": 40, "validation_share": 0.0}
+_SAMPLED_ACCURATE: Mapping[str, Any] = {"factors": 8, "iterations": 10, "validation_share": 0.0, "regularization": 0.1}
 
 SUBJECTS: dict[str, Subject] = {
     "popularity": Subject(MODELS["popularity"], recall=0.0, others={"half_life": 100.0}),
@@ -144,7 +144,20 @@ SUBJECTS: dict[str, Subject] = {
         MODELS["neumf"],
         small=_SAMPLED,
         accurate=_SAMPLED_ACCURATE,
-        others=_SAMPLED_OTHERS | {"alpha": Other(0.9, {"pretraining": 1})},
+        others={**_SAMPLED_OTHERS, "alpha": Other(0.9, {"pretraining": 1})},
+    ),
+    "softmaxmf": Subject(
+        MODELS["softmaxmf"],
+        small={**_EMBEDDING, "batch_size": 16, "regularization": 0.1},
+        accurate={"factors": 8, "iterations": 20, "validation_share": 0.0, "regularization": 1.0},
+        others=_SAMPLED_OTHERS,
+    ),
+    "fm": Subject(
+        MODELS["fm"],
+        small=_SAMPLED,
+        accurate=_SAMPLED_ACCURATE,
+        others=_SAMPLED_OTHERS,
+        exempt={"use_features": "the suite's events come without features"},
     ),
     "biasedmf": Subject(MODELS["biasedmf"], small=_DESCENT, accurate={"iterations": 30}),
     "svdpp": Subject(MODELS["svdpp"], small=_DESCENT, accurate={"iterations": 30}),
