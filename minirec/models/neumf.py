@@ -6,7 +6,7 @@ regularisation ranks better than the tower (Rendle et al. 2020, "Neural collabor
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -32,7 +32,7 @@ _SCALE = 0.01  # deviation of the embeddings before training, as in the paper
 _TILE = 1024  # items that go through the tower at once
 
 
-class Half(Module):
+class Half(Module, ABC):
     """A part of a network with embeddings of its own: logits of pairs, as in `PairNetwork`, and vectors that they follow from."""
 
     users: Embedding

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -22,7 +22,7 @@ from .checks import number, whole
 from .stopping import StoppingModel
 
 
-class PairNetwork(Module):
+class PairNetwork(Module, ABC):
     """What gives logits to pairs of users and items."""
 
     @abstractmethod
