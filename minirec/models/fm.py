@@ -125,10 +125,10 @@ class FactorizationMachine(SampledModel[MachineNetwork], FoldInFactorModel):
         regularization: float = 0.01,
         negatives: int = 4,
         negative_power: float = 0.0,
-        batch_size: int = 1024,
+        batch_size: int = 512,
         iterations: int = 30,
         validation_share: float = 0.1,
-        patience: int = 3,
+        patience: int = 5,
         seed: int = 0,
     ) -> None:
         self.factors = factors

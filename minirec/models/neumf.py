@@ -154,10 +154,10 @@ class GMF(SampledModel[FusedNetwork], FoldInFactorModel):
         regularization: float = 0.0,
         negatives: int = 4,
         negative_power: float = 0.0,
-        batch_size: int = 1024,
-        iterations: int = 20,
+        batch_size: int = 512,
+        iterations: int = 30,
         validation_share: float = 0.1,
-        patience: int = 3,
+        patience: int = 5,
         seed: int = 0,
     ) -> None:
         self.factors = factors
@@ -339,10 +339,10 @@ class MLP(_TowerModel):
         regularization: float = 0.0,
         negatives: int = 4,
         negative_power: float = 0.0,
-        batch_size: int = 1024,
-        iterations: int = 20,
+        batch_size: int = 512,
+        iterations: int = 30,
         validation_share: float = 0.1,
-        patience: int = 3,
+        patience: int = 5,
         seed: int = 0,
     ) -> None:
         self.factors = factors
@@ -394,10 +394,10 @@ class NeuMF(_TowerModel):
         regularization: float = 0.0,
         negatives: int = 4,
         negative_power: float = 0.0,
-        batch_size: int = 1024,
-        iterations: int = 20,
+        batch_size: int = 512,
+        iterations: int = 30,
         validation_share: float = 0.1,
-        patience: int = 3,
+        patience: int = 5,
         seed: int = 0,
     ) -> None:
         self.factors = factors
