@@ -9,8 +9,9 @@ from naive_sgd import numerical_gradients, sigmoid
 from minirec.engine.autodiff import RowGradient
 from minirec.engine.sparse import CSR
 from minirec.errors import ModelFileError, NotSupportedError, ParameterError
-from minirec.models import GMF, MLP, NeuMF
+from minirec.models import GMF, MLP, NeuMF, neumf
 from minirec.models.persistence import load_model
+from minirec.options import options
 from minirec.testing.sets import shop
 
 MODELS = (GMF, MLP, NeuMF)
@@ -186,3 +187,18 @@ def test_files_whose_arrays_do_not_fit(name, tmp_path):
     model.save(tmp_path / "model.npz")
     with pytest.raises(ModelFileError, match=name):
         load_model(tmp_path / "model.npz")
+
+
+@pytest.mark.parametrize("tile", [5, 24, 1024])
+def test_tiles_of_items_do_not_matter(tile, monkeypatch):
+    """Within rounding; and for one tile size a user alone gets the bits of the batch, on any number of threads."""
+    model = NeuMF(**SMALL).fit(shop())
+    users, items = list(model.users_), list(model.items_)
+    expected = np.array([model.score([user] * len(items), items) for user in users])
+    monkeypatch.setattr(neumf, "_TILE", tile)
+    found = np.array([model.score([user] * len(items), items) for user in users])
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    for threads in (1, 2):
+        with options(threads=threads):
+            for row, (_, ranked, scores) in enumerate(model.recommend(users * 3, k=len(items), exclude_seen=False)):
+                assert np.array_equal(scores, found[row % len(users)][model.items_.rows(ranked)])
