@@ -15,10 +15,10 @@ from .options import options, options_in_force
 _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
-        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP", "AbsorbingCost",
-        "AbsorbingTime", "BiasedMF", "Caser", "ChebyCF", "GRU4Rec", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF",
-        "NextItNet", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SASRec",
-        "SVDpp", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
+        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "GMF", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP", "AbsorbingCost",
+        "AbsorbingTime", "BiasedMF", "Caser", "ChebyCF", "FactorizationMachine", "GRU4Rec", "GraphBlend", "HittingTime", "ItemKNN",
+        "LightGCN", "LogisticMF", "NeuMF", "NextItNet", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random",
+        "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
@@ -63,6 +63,8 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import EASE as EASE
     from .models import EDLAE as EDLAE
     from .models import GFCF as GFCF
+    from .models import GMF as GMF
+    from .models import MLP as MLP
     from .models import MODELS as MODELS
     from .models import RDLAE as RDLAE
     from .models import SANSA as SANSA
@@ -73,12 +75,14 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import BiasedMF as BiasedMF
     from .models import Caser as Caser
     from .models import ChebyCF as ChebyCF
+    from .models import FactorizationMachine as FactorizationMachine
     from .models import GraphBlend as GraphBlend
     from .models import GRU4Rec as GRU4Rec
     from .models import HittingTime as HittingTime
     from .models import ItemKNN as ItemKNN
     from .models import LightGCN as LightGCN
     from .models import LogisticMF as LogisticMF
+    from .models import NeuMF as NeuMF
     from .models import NextItNet as NextItNet
     from .models import P3alpha as P3alpha
     from .models import PersonalizedPageRank as PersonalizedPageRank
@@ -88,6 +92,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import Recommender as Recommender
     from .models import RP3beta as RP3beta
     from .models import SASRec as SASRec
+    from .models import SoftmaxMF as SoftmaxMF
     from .models import SVDpp as SVDpp
     from .models import TurboCF as TurboCF
     from .models import UltraGCN as UltraGCN

@@ -8,6 +8,7 @@ from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
 from .caser import Caser
 from .ease import DAN, EASE, EDLAE, RDLAE
+from .fm import FactorizationMachine
 from .graph_blend import GraphBlend
 from .graph_filters import BSPM, GFCF, ChebyCF
 from .gru4rec import GRU4Rec
@@ -15,6 +16,7 @@ from .hitting import AbsorbingCost, AbsorbingTime, HittingTime
 from .lightgcn import LightGCN
 from .logistic import LogisticMF
 from .neighbours import ItemKNN, UserKNN
+from .neumf import GMF, MLP, NeuMF
 from .nextitnet import NextItNet
 from .pagerank import PersonalizedPageRank
 from .persistence import load_model
@@ -24,6 +26,7 @@ from .recommendations import Recommendations
 from .sansa import SANSA
 from .sasrec import SASRec
 from .slim import SLIM
+from .softmax_mf import SoftmaxMF
 from .turbocf import TurboCF
 from .ultragcn import UltraGCN
 from .walks import P3alpha, RP3beta
@@ -36,6 +39,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(EASE, EDLAE, RDLAE, DAN, SANSA),
         *(GFCF, TurboCF, ChebyCF, BSPM, GraphBlend),
         *(SASRec, GRU4Rec, NextItNet, Caser),
+        *(GMF, MLP, NeuMF, SoftmaxMF, FactorizationMachine),
         *(BiasedMF, SVDpp),
     )
 }
@@ -56,6 +60,8 @@ __all__ = [
     "EASE",
     "EDLAE",
     "GFCF",
+    "GMF",
+    "MLP",
     "MODELS",
     "RDLAE",
     "SANSA",
@@ -67,12 +73,14 @@ __all__ = [
     "Caser",
     "ChebyCF",
     "Explanation",
+    "FactorizationMachine",
     "GRU4Rec",
     "GraphBlend",
     "HittingTime",
     "ItemKNN",
     "LightGCN",
     "LogisticMF",
+    "NeuMF",
     "NextItNet",
     "P3alpha",
     "Part",
@@ -84,6 +92,7 @@ __all__ = [
     "Recommender",
     "SASRec",
     "SVDpp",
+    "SoftmaxMF",
     "TurboCF",
     "UltraGCN",
     "UserKNN",

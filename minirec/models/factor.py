@@ -76,7 +76,12 @@ class FactorModel(Recommender):
 
     def _item_similarity(self, item: int) -> Scores:
         """Cosine of the item vectors, the biases left out."""
-        vectors = self.item_factors_[:, : self.item_factors_.shape[1] - self._biases].astype(np.float64)
-        norms = np.linalg.norm(vectors, axis=1)
-        cosine: Scores = ((vectors * vectors[item]).sum(axis=1) / np.maximum(norms * norms[item], 1e-30)).astype(np.float32)
-        return cosine
+        return cosines(self.item_factors_[:, : self.item_factors_.shape[1] - self._biases], item)
+
+
+def cosines(vectors: Scores, item: int) -> Scores:
+    """Cosine of each row (n, d) with one of them, float32 (n,)."""
+    wide = vectors.astype(np.float64)
+    norms = np.linalg.norm(wide, axis=1)
+    cosine: Scores = ((wide * wide[item]).sum(axis=1) / np.maximum(norms * norms[item], 1e-30)).astype(np.float32)
+    return cosine

@@ -65,7 +65,7 @@ class LightGCN(EmbeddingModel):
     temperature : of "softmax".  margin, negative_weight : of "ccl".  gamma : of "directau".
     damping : the knob of the tail. Popular items have the longer vectors, under the losses of cosines too; 0 serves the dot product, as
         the authors of "bpr" and "directau" do, 1 the cosine, as those of "ccl" do, and recommends less popular items.
-    iterations, validation_share, patience : see `EmbeddingModel`.  seed : of all chance.
+    iterations, validation_share, patience : see `StoppingModel`.  seed : of all chance.
     The paper's settings are layers=3, loss="bpr", learning_rate=.001, batch_size=2048, damping=0; the defaults need far fewer steps.
 
     A new user's vector is what the convolution gives to a user with that history and no embedding, the item vectors fixed:

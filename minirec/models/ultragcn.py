@@ -21,7 +21,6 @@ from ..options import thread_count
 from .checks import number, whole
 from .embedding import EmbeddingModel, Objective
 
-_RIDGE = 0.01  # of the map of new users, as a share of the mean of its squares
 _OFFSET, _LENGTH, _NOISE = 2.2, 1.5, 1e-4  # of the embeddings before training, see `_start`
 _TILE = 2048  # items whose scores are in memory at once, in each thread
 
@@ -58,7 +57,7 @@ class UltraGCN(EmbeddingModel):
     ----------
     factors : length of the embeddings.  learning_rate : of Adam.  regularization (the authors' gamma divided by their batch size),
         negative_weight, item_weight, neighbors, negative_power : see above.  batch_size : users of a step.
-    iterations, validation_share, patience : see `EmbeddingModel`.  seed : of all chance.
+    iterations, validation_share, patience : see `StoppingModel`.  seed : of all chance.
 
     A new user's vector is o + B^T sum_{i in I_u} beta_ui e_i, affine in where convolutions would end. o and B are fitted to the known users
     by ridge regression: trained scores are mostly negative, so that e_u is not near that sum as it is.
@@ -199,19 +198,8 @@ class UltraGCN(EmbeddingModel):
     def _store(self, users: Floats, items: Floats, events: CSR) -> None:
         """The embeddings themselves, and the affine map that new users go through: ridge regression over all known users."""
         self.user_factors_, self.item_factors_ = users.copy(), items.copy()
-        lengths, degrees = events.counts(), np.bincount(events.indices, minlength=events.shape[1])
-        near = items / np.sqrt(degrees + 1)[:, None]
-        scale = np.sqrt(lengths + 1) / np.maximum(lengths, 1)
-        ends = propagate(events.with_data(np.repeat(scale, lengths).astype(np.float32)), near.astype(np.float32), backend=self.backend_)
-        known = lengths > 0
-        x, y = ends[known].astype(np.float64), users[known].astype(np.float64)
-        x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
-        x -= x_mean
-        gram = x.T @ x
-        gram.flat[:: len(gram) + 1] += _RIDGE * np.trace(gram) / len(gram) + 1e-30
-        weights = np.linalg.solve(gram, x.T @ (y - y_mean))
-        self.item_sources_ = (near @ weights).astype(np.float32)
-        self.user_offset_ = (y_mean - x_mean @ weights).astype(np.float32)
+        degrees = np.bincount(events.indices, minlength=events.shape[1])
+        self._set_sources(users, items / np.sqrt(degrees + 1)[:, None], events)
 
     def _scale(self, length: int) -> float:
         return float(np.sqrt(length + 1) / length)

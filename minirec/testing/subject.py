@@ -77,6 +77,10 @@ _SEQUENCE_OTHERS: Mapping[str, Any] = {
     "patience": Other(9, _STOPPING),
 }
 
+_SAMPLED: Mapping[str, Any] = {**_EMBEDDING, "batch_size": 16, "negatives": 2, "learning_rate": 0.02}
+_SAMPLED_OTHERS: Mapping[str, Any] = {"iterations": _LONGER, "validation_share": Other(0.0, _STOPPING), "patience": Other(9, _STOPPING)}
+_SAMPLED_ACCURATE: Mapping[str, Any] = {"factors": 8, "iterations": 10, "validation_share": 0.0, "regularization": 0.1}
+
 SUBJECTS: dict[str, Subject] = {
     "popularity": Subject(MODELS["popularity"], recall=0.0, others={"half_life": 100.0}),
     "random": Subject(MODELS["random"], recall=0.0),
@@ -174,6 +178,27 @@ SUBJECTS: dict[str, Subject] = {
     "bspm": Subject(MODELS["bspm"], small={"factors": 4}),
     "graphblend": Subject(MODELS["graphblend"], small={"factors": 4, "regularization": 5.0, "neighbors": 4}, others={"weight": 0.8}),
     "logisticmf": Subject(MODELS["logisticmf"], small={**_DESCENT, "negatives": 3}, accurate={"iterations": 10}),
+    "gmf": Subject(MODELS["gmf"], small=_SAMPLED, accurate=_SAMPLED_ACCURATE, others=_SAMPLED_OTHERS),
+    "mlp": Subject(MODELS["mlp"], small=_SAMPLED, accurate=_SAMPLED_ACCURATE, others=_SAMPLED_OTHERS),
+    "neumf": Subject(
+        MODELS["neumf"],
+        small=_SAMPLED,
+        accurate=_SAMPLED_ACCURATE,
+        others={**_SAMPLED_OTHERS, "alpha": Other(0.9, {"pretraining": 1})},
+    ),
+    "softmaxmf": Subject(
+        MODELS["softmaxmf"],
+        small={**_EMBEDDING, "batch_size": 16, "regularization": 0.1},
+        accurate={"factors": 8, "iterations": 20, "validation_share": 0.0, "regularization": 1.0},
+        others=_SAMPLED_OTHERS,
+    ),
+    "fm": Subject(
+        MODELS["fm"],
+        small=_SAMPLED,
+        accurate=_SAMPLED_ACCURATE,
+        others=_SAMPLED_OTHERS,
+        exempt={"use_features": "the suite's events come without features"},
+    ),
     "biasedmf": Subject(MODELS["biasedmf"], small=_DESCENT, accurate={"iterations": 30}),
     "svdpp": Subject(MODELS["svdpp"], small=_DESCENT, accurate={"iterations": 30}),
 }

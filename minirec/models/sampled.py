@@ -1,0 +1,119 @@
+"""Networks of a user and an item, trained on the pairs that there are and on some that there are not."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.dataset import Dataset
+from ..engine.autodiff import Tensor
+from ..engine.batches import negatives_of_each, shuffled
+from ..engine.criteria import binary_cross_entropy
+from ..engine.functional import embedding
+from ..engine.modules import Module
+from ..engine.optimizers import Adam
+from ..engine.sgd import Held, Negatives
+from ..engine.sparse import CSR, Index
+from .checks import number, whole
+from .stopping import StoppingModel
+
+
+class PairNetwork(Module, ABC):
+    """What gives logits to pairs of users and items."""
+
+    @abstractmethod
+    def __call__(self, users: Index, items: Index) -> tuple[Tensor, list[Tensor]]:
+        """Logits (n, m) of users (n,) with items (n, m), and the rows of tables that they were computed from, each once."""
+
+
+N = TypeVar("N", bound=PairNetwork)
+
+
+class SampledModel(StoppingModel, Generic[N]):
+    """A network trained by Adam on each pair (u, i) of the data and `negatives` items j that u has not, drawn anew in every iteration.
+
+    The loss of a batch is binary cross-entropy, the mean of -ln sigma(x_ui) and -ln(1 - sigma(x_uj)) over its samples, and
+    regularization / 2 times the squares of the rows of the tables that it touches, each counted once, divided by its number of events.
+    Tables are moved by the rows that a batch touches ("lazy" Adam).
+    """
+
+    factors: int
+    learning_rate: float
+    regularization: float
+    negatives: int
+    negative_power: float
+    batch_size: int
+
+    def _check(self) -> None:
+        super()._check()
+        for name in ("factors", "negatives", "batch_size"):
+            whole(name, getattr(self, name))
+        number("learning_rate", self.learning_rate, above=0)
+        number("regularization", self.regularization, low=0)
+        number("negative_power", self.negative_power)
+
+    @abstractmethod
+    def _network(self, events: CSR, rng: np.random.Generator) -> N:
+        """The network to begin with."""
+
+    @abstractmethod
+    def _store(self, network: N, events: CSR) -> None:
+        """Set the arrays of the model from a network that was trained on these events."""
+
+    def _loss(self, logits: Tensor, missing: NDArray[np.bool_]) -> Tensor:
+        """The loss of logits (n, 1 + negatives), the positives first; missing (n, negatives): no negative was found."""
+        targets, weights = np.zeros((1, logits.shape[1])), np.ones(logits.shape)
+        targets[0, 0] = 1
+        weights[:, 1:][missing] = 0
+        return binary_cross_entropy(logits, targets, weights)
+
+    def _batch_loss(self, network: PairNetwork, users: Index, positives: Index, negatives: Index) -> Tensor:
+        """The loss of events (n,) with negatives (n, m); a negative that is the positive itself does not count."""
+        logits, touched = network(users, np.column_stack((positives, negatives)))
+        loss = self._loss(logits, negatives == positives[:, None])
+        if self.regularization:
+            for rows in touched:
+                loss = loss + (rows * rows).sum() * (self.regularization / 2 / len(users))
+        return loss
+
+    def _train(self, events: CSR, iterations: int) -> Iterator[dict[str, float]]:
+        rng = np.random.default_rng(self.seed)
+        network = self._network(events, rng)
+        for loss in self._descend(network, events, iterations, rng):
+            self._store(network, events)
+            yield {"loss": loss}
+
+    def _descend(self, network: PairNetwork, events: CSR, iterations: int, rng: np.random.Generator) -> Iterator[float]:
+        """Train a network in place; the mean loss of each iteration."""
+        adam, held, owners = Adam(network.parameters(), self.learning_rate), Held.of(events), events.row_ids().astype(np.int32)
+        drawn = Negatives.powered(np.maximum(np.bincount(events.indices, minlength=events.shape[1]), 1), self.negative_power)
+        for _ in range(iterations):
+            total = 0.0
+            for samples in shuffled(events.nnz, self.batch_size, rng):
+                users, positives = owners[samples], events.indices[samples]
+                owner, positive = np.repeat(users, self.negatives), np.repeat(positives, self.negatives)
+                key = rng.integers(0, 2**64, dtype=np.uint64)
+                negatives = negatives_of_each(owner, positive, key, held, drawn, self.backend_).reshape(len(samples), self.negatives)
+                loss = self._batch_loss(network, users, positives, negatives)
+                total += loss.item() * len(samples)
+                loss.backward()
+                adam.step()
+            yield total / events.nnz
+
+    def _training_memory(self, dataset: Dataset, table_width: int, sample_width: int) -> int:
+        """Tables with Adam's means, gradients, and what is made of them; a batch, forwards and backwards; the events."""
+        batch = min(self.batch_size, len(dataset)) * (1 + self.negatives)
+        return 24 * table_width * (dataset.n_users + dataset.n_items) + 4 * batch * (8 * sample_width + 16) + 100 * len(dataset)
+
+
+def distinct(table: Tensor, rows: Index) -> tuple[Tensor, NDArray[np.int64]]:
+    """The distinct rows of a table (r, d) that are asked for, and where each of `rows` is among them, in its shape.
+
+    What depends on a row alone is then computed once for all samples that have it.
+    """
+    found, at = np.unique(rows, return_inverse=True)
+    return embedding(table, found), at.reshape(rows.shape)
