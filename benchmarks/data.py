@@ -105,7 +105,7 @@ def movielens_order(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
 
 def _without_last(data: mr.Dataset, last: NDArray[np.int64]) -> tuple[mr.Dataset, mr.Dataset]:
     is_last = np.isin(np.arange(len(data)), last)
-    return data.select(~is_last), data.select(is_last)
+    return data.select(~is_last).compact(), data.select(is_last)
 
 
 READERS = {
