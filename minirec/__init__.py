@@ -16,9 +16,9 @@ _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
         "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP", "AbsorbingCost",
-        "AbsorbingTime", "BiasedMF", "ChebyCF", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "P3alpha",
-        "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "TurboCF", "UltraGCN",
-        "UserKNN", "load_model", "model_class",
+        "AbsorbingTime", "BiasedMF", "ChebyCF", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "MultDAE", "MultVAE",
+        "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SVDpp", "TurboCF",
+        "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
@@ -77,6 +77,8 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import ItemKNN as ItemKNN
     from .models import LightGCN as LightGCN
     from .models import LogisticMF as LogisticMF
+    from .models import MultDAE as MultDAE
+    from .models import MultVAE as MultVAE
     from .models import P3alpha as P3alpha
     from .models import PersonalizedPageRank as PersonalizedPageRank
     from .models import Popularity as Popularity

@@ -12,6 +12,7 @@ from .graph_filters import BSPM, GFCF, ChebyCF
 from .hitting import AbsorbingCost, AbsorbingTime, HittingTime
 from .lightgcn import LightGCN
 from .logistic import LogisticMF
+from .multvae import MultDAE, MultVAE
 from .neighbours import ItemKNN, UserKNN
 from .pagerank import PersonalizedPageRank
 from .persistence import load_model
@@ -31,6 +32,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
         *(EASE, EDLAE, RDLAE, DAN, SANSA),
         *(GFCF, TurboCF, ChebyCF, BSPM, GraphBlend),
+        *(MultVAE, MultDAE),
         *(BiasedMF, SVDpp),
     )
 }
@@ -66,6 +68,8 @@ __all__ = [
     "ItemKNN",
     "LightGCN",
     "LogisticMF",
+    "MultDAE",
+    "MultVAE",
     "P3alpha",
     "Part",
     "PersonalizedPageRank",

@@ -16,12 +16,13 @@ from ..engine.optimizers import Adam
 from ..engine.scorers import Scores, VectorScorer
 from ..engine.sgd import Negatives
 from ..engine.sparse import CSR, Floats, Index
-from ..engine.topk import Filters, rank
+from ..engine.topk import Filters
 from ..errors import DataError
 from .base import Monitor, Part
 from .checks import number, whole
 from .factor import FactorModel
 from .request import Profiles
+from .stopping import mean_ndcg, rows_in
 
 _LENGTH = 20  # of the lists that decide when to stop
 # (embeddings of users and items, users of the samples ascending, their positives, chance) -> mean loss, gradients by the embeddings
@@ -134,7 +135,7 @@ class EmbeddingModel(FactorModel):
             sides = split(train, test=float(self.validation_share), seed=int(self.seed))
         except DataError:  # too little to split
             return train.binary, None
-        rows = [(train.users.rows(side.users.ids(side.user)), train.items.rows(side.items.ids(side.item))) for side in sides]
+        rows = [rows_in(train, side) for side in sides]
         inner = CSR.from_pairs(*rows[0], None, train.matrix.shape)
         users, items = rows[1]
         popularity, seen = np.bincount(inner.indices, minlength=train.n_items), inner.row_ids() * train.n_items + inner.indices
@@ -146,13 +147,9 @@ class EmbeddingModel(FactorModel):
     def _ndcg(self, inner: CSR, held_out: CSR) -> float:
         """Mean NDCG@20 over the users with held-out events, among the items that the other events know and the user has not."""
         rows, n = np.flatnonzero(held_out.counts()).astype(np.int32), inner.shape[1]
-        truth, unknown = held_out.rows(rows), np.flatnonzero(np.bincount(inner.indices, minlength=n) == 0).astype(np.int32)
-        scorer = VectorScorer(self.user_factors_[rows], self.item_factors_)
-        ranked = rank(scorer, _LENGTH, backend=self.backend_, filters=Filters(banned=(inner.rows(rows),), deny=unknown))
-        owner, place = ranked.hits(truth)
-        discounts = 1 / np.log2(np.arange(2, _LENGTH + 2))
-        gain = np.bincount(owner, weights=discounts[place], minlength=len(rows))
-        return float(np.mean(gain / np.cumsum(discounts)[np.minimum(truth.counts(), _LENGTH) - 1]))
+        unknown = np.flatnonzero(np.bincount(inner.indices, minlength=n) == 0).astype(np.int32)
+        scorer, filters = VectorScorer(self.user_factors_[rows], self.item_factors_), Filters(banned=(inner.rows(rows),), deny=unknown)
+        return mean_ndcg(scorer, held_out.rows(rows), _LENGTH, self.backend_, filters)
 
     def _new_vector(self, history: Index) -> NDArray[np.float64]:
         vector = self.user_offset_.astype(np.float64)

@@ -67,6 +67,10 @@ _EMBEDDING: Mapping[str, Any] = {"factors": 4, "iterations": 3}
 _LONGER = Other(6, {"validation_share": 0.0})
 _STOPPING: Mapping[str, Any] = {"iterations": 30, "learning_rate": 0.1, "validation_share": 0.3, "patience": 1}
 
+_ENCODING: Mapping[str, Any] = {"factors": 4, "iterations": 3, "batch_size": 16, "learning_rate": 0.01}
+_ENCODED: Mapping[str, Any] = {"factors": 8, "iterations": 60, "validation_share": 0.0, "learning_rate": 0.02}
+_TIRING: Mapping[str, Any] = {"iterations": 30, "learning_rate": 0.1, "validation_share": 0.3, "patience": 1}
+
 SUBJECTS: dict[str, Subject] = {
     "popularity": Subject(MODELS["popularity"], recall=0.0, others={"half_life": 100.0}),
     "random": Subject(MODELS["random"], recall=0.0),
@@ -134,6 +138,18 @@ SUBJECTS: dict[str, Subject] = {
     "bspm": Subject(MODELS["bspm"], small={"factors": 4}),
     "graphblend": Subject(MODELS["graphblend"], small={"factors": 4, "regularization": 5.0, "neighbors": 4}, others={"weight": 0.8}),
     "logisticmf": Subject(MODELS["logisticmf"], small={**_DESCENT, "negatives": 3}, accurate={"iterations": 10}),
+    "multvae": Subject(
+        MODELS["multvae"],
+        small={**_ENCODING, "hidden": 6, "anneal_steps": 10},
+        accurate={**_ENCODED, "hidden": 16},
+        others={"iterations": _LONGER, "dropout": 0.2, "validation_share": 0.3, "patience": Other(20, _TIRING)},
+    ),
+    "multdae": Subject(
+        MODELS["multdae"],
+        small=_ENCODING,
+        accurate=_ENCODED,
+        others={"iterations": _LONGER, "dropout": 0.2, "validation_share": 0.3, "patience": Other(20, _TIRING)},
+    ),
     "biasedmf": Subject(MODELS["biasedmf"], small=_DESCENT, accurate={"iterations": 30}),
     "svdpp": Subject(MODELS["svdpp"], small=_DESCENT, accurate={"iterations": 30}),
 }
