@@ -201,7 +201,9 @@ def _run_strong(claim: Claim, data: Path) -> Row:
     train, fold_in, target = strong_movielens(data)
     names = ("recall_capped@20", "recall_capped@50", "ndcg@100")
     lengths = {"k": (20, 50, 100), "metrics": ("recall_capped", "ndcg")}
-    return _fits(claim, train, names, lambda model: mr.evaluate({"model": model}, train, target, fold_in=fold_in, **lengths).to_dict()["model"])
+    return _fits(
+        claim, train, names, lambda model: mr.evaluate({"model": model}, train, target, fold_in=fold_in, **lengths).to_dict()["model"]
+    )
 
 
 def _run_ncf(claim: Claim, data: Path) -> Row:
