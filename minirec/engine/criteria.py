@@ -126,7 +126,7 @@ def softmax_multinomial(hidden: Tensor, table: Tensor, bias: Tensor, counts: CSR
     h, v, b, n = hidden.data, table.data, bias.data, len(hidden)
     if h.ndim != 2 or v.ndim != 2 or h.shape[1] != v.shape[1] or b.shape != (len(v),) or counts.shape != (n, len(v)):
         raise ShapeError(f"softmax_multinomial: hidden {h.shape}, table {v.shape}, bias {b.shape} and counts {counts.shape} do not fit")
-    weights = (counts.data / max(n, 1)).astype(h.dtype)
+    weights = (counts.data.astype(np.float64) / max(n, 1)).astype(h.dtype)
     totals, record = counts.sums(weights).astype(h.dtype)[:, None], recording(hidden, table, bias)
     by_hidden, by_table, by_bias = (np.empty_like(h), np.zeros_like(v), np.zeros_like(b)) if record else (h, v, b)
     size = min(max(_LOGITS // max(len(v), 1) // _ROWS, 1) * _ROWS, n)
