@@ -17,8 +17,9 @@ _WHERE = {
     "models": (
         "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "GMF", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP", "AbsorbingCost",
         "AbsorbingTime", "BiasedMF", "Caser", "ChebyCF", "FactorizationMachine", "GRU4Rec", "GraphBlend", "HittingTime", "ItemKNN",
-        "LightGCN", "LogisticMF", "NeuMF", "NextItNet", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random",
-        "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
+        "LightGCN", "LogisticMF", "MultDAE", "MultVAE", "NeuMF", "NextItNet", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta",
+        "Random", "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF", "TurboCF", "UltraGCN", "UserKNN", "load_model",
+        "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
@@ -82,6 +83,8 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import ItemKNN as ItemKNN
     from .models import LightGCN as LightGCN
     from .models import LogisticMF as LogisticMF
+    from .models import MultDAE as MultDAE
+    from .models import MultVAE as MultVAE
     from .models import NeuMF as NeuMF
     from .models import NextItNet as NextItNet
     from .models import P3alpha as P3alpha

@@ -105,6 +105,64 @@ def multinomial(logits: Tensor, counts: CSR) -> Tensor:
     return _mean("multinomial", loss, len(logits), (logits,), shares)
 
 
+def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, e^s) | N(0, 1)) = 1/2 sum_k (e^s_k + mean_k^2 - 1 - s_k), s the log variance; Kingma & Welling 2014, appendix B.
+
+    mean, log_variance (n, d).
+    """
+    if mean.shape != log_variance.shape or mean.ndim != 2:
+        raise ShapeError(f"gaussian_kl: mean {mean.shape} and log variance {log_variance.shape} do not fit")
+    m, s = mean.data, log_variance.data
+    variance = np.exp(s)
+    loss = 0.5 * (variance + m * m - 1 - s).sum(axis=1)
+    return _mean("gaussian_kl", loss, len(m), (mean, log_variance), m.copy(), 0.5 * (variance - 1))
+
+
+def softmax_multinomial(hidden: Tensor, table: Tensor, bias: Tensor, counts: CSR) -> Tensor:
+    """`multinomial` of the logits V h + b; they are never all in memory at once.
+
+    hidden (n, d), table V (items, d), bias (items,), counts (n, items). Blocks, threads, time and memory: as `softmax_cross_entropy`.
+    """
+    h, v, b, n = hidden.data, table.data, bias.data, len(hidden)
+    if h.ndim != 2 or v.ndim != 2 or h.shape[1] != v.shape[1] or b.shape != (len(v),) or counts.shape != (n, len(v)):
+        raise ShapeError(f"softmax_multinomial: hidden {h.shape}, table {v.shape}, bias {b.shape} and counts {counts.shape} do not fit")
+    weights = (counts.data.astype(np.float64) / max(n, 1)).astype(h.dtype)
+    totals, record = counts.sums(weights).astype(h.dtype)[:, None], recording(hidden, table, bias)
+    by_hidden, by_table, by_bias = (np.empty_like(h), np.zeros_like(v), np.zeros_like(b)) if record else (h, v, b)
+    size = min(max(_LOGITS // max(len(v), 1) // _ROWS, 1) * _ROWS, n)
+    logits, loss = np.empty((size, len(v)), h.dtype), np.empty(n)
+
+    for first in range(0, n, max(size, 1)):
+        last = min(first + size, n)
+
+        def by_samples(start: int, stop: int, first: int = first) -> None:
+            at, block, mine = slice(first + start, first + stop), logits[start:stop], counts.span(first + start, first + stop)
+            held = slice(int(counts.indptr[at.start]), int(counts.indptr[at.stop]))
+            np.matmul(h[at], v.T, out=block)
+            block += b
+            rows = mine.row_ids()
+            own = block[rows, mine.indices]
+            top = block.max(axis=1, keepdims=True)
+            block -= top
+            np.exp(block, out=block)
+            total = block.sum(axis=1, keepdims=True)
+            loss[at] = mine.sums(weights[held] * ((np.log(total) + top)[rows, 0] - own))
+            if record:
+                block *= totals[at] / total
+                block[rows, mine.indices] -= weights[held]
+                np.matmul(block, v, out=by_hidden[at])
+
+        def by_items(start: int, stop: int, first: int = first, last: int = last) -> None:
+            block = logits[: last - first, start:stop]
+            by_table[start:stop] += block.T @ h[first:last]
+            by_bias[start:stop] += block.sum(axis=0)
+
+        run_blocks(by_samples, last - first, _ROWS)
+        if record:
+            run_blocks(by_items, len(v), _ITEMS)
+    return _scaled("softmax_multinomial", loss.sum(), (hidden, table, bias), by_hidden, by_table, by_bias)
+
+
 def softmax_cross_entropy(hidden: Tensor, table: Tensor, targets: NDArray[Any], weights: Floats | None = None) -> Tensor:
     """-ln softmax(V h)_t over all items, times the weight of the sample; the logits are never all in memory at once.
 

@@ -250,6 +250,27 @@ def vertical_convolution(x: Tensor, weights: Tensor) -> Tensor:
     )
 
 
+def sparse_linear(matrix: CSR, weight: Tensor, bias: Tensor) -> Tensor:
+    """A W + b for a constant sparse matrix A (n, items), weight W (items, m) and bias (m,); (n, m). Fused.
+
+    The first layer over histories. The gradient by W is a RowGradient of the items that A has entries of. O(nnz m), forth and back.
+    """
+    if weight.ndim != 2 or matrix.shape[1] != weight.shape[0] or bias.shape != weight.shape[1:]:
+        raise ShapeError(f"sparse_linear: shapes {_shapes((weight.data, bias.data))} do not fit a matrix of shape {matrix.shape}")
+    backend, n = resolve(), weight.shape[0]
+    out = propagate_array(matrix, weight.data, backend=backend)
+    out += bias.data
+
+    def backward(g: Floats) -> tuple[RowGradient, Floats]:
+        back = matrix.transpose()
+        items = np.flatnonzero(back.counts()).astype(np.int32)
+        indptr = np.append(back.indptr[items], back.nnz)  # rows without entries take no room
+        values = propagate_array(CSR(indptr, back.indices, back.data, (len(items), len(g))), g, backend=backend)
+        return RowGradient(items, values, n), g.sum(axis=0)
+
+    return Tensor.from_op("sparse_linear", out, (weight, bias), backward)
+
+
 def softplus_array(x: Floats) -> Floats:
     """ln(1 + e^x) of an array, in its precision."""
     value: Floats = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))

@@ -80,12 +80,17 @@ class Module:
                 yield from child._modules()
 
 
+def glorot(inputs: int, outputs: int, rng: np.random.Generator) -> Tensor:
+    """A weight matrix (inputs, outputs), uniform within sqrt(6 / (inputs + outputs)): Glorot & Bengio 2010, equation 16."""
+    bound = np.float32(np.sqrt(6 / (inputs + outputs)))
+    return Tensor((2 * rng.random((inputs, outputs), np.float32) - 1) * bound, requires_grad=True)
+
+
 class Linear(Module):
-    """x W + b for x (..., inputs): (..., outputs). W is uniform within sqrt(6 / (inputs + outputs)), Glorot & Bengio 2010; b is 0."""
+    """x W + b for x (..., inputs): (..., outputs). W as `glorot` draws it; b is 0."""
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, bias: bool = True) -> None:
-        bound = np.float32(np.sqrt(6 / (inputs + outputs)))
-        self.weight = Tensor((2 * rng.random((inputs, outputs), np.float32) - 1) * bound, requires_grad=True)
+        self.weight = glorot(inputs, outputs, rng)
         self.bias = Tensor(np.zeros(outputs, np.float32), requires_grad=True) if bias else None
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -129,6 +134,27 @@ class Dropout(Module):
             return x
         self._calls += 1
         return functional.dropout(x, self.rate, self._key + self._calls)
+
+    def _set(self, training: bool, key: int) -> None:
+        self.training, self._key, self._calls = training, key, 0
+
+
+class Noise(Module):
+    """A draw from N(mean, e^log_variance) that gradients flow through, Kingma & Welling 2014, section 2.4: mean + e^(log_variance/2) eps.
+
+    eps is of Philox, a generator by counter, under the key of the step (`Module.train`) and the number of the call, as in `Dropout`;
+    outside training it is 0. mean and log_variance share a shape.
+    """
+
+    def __init__(self) -> None:
+        self._key, self._calls = 0, 0
+
+    def __call__(self, mean: Tensor, log_variance: Tensor) -> Tensor:
+        if not self.training:
+            return mean
+        self._calls += 1
+        rng = np.random.Generator(np.random.Philox(key=(self._key + self._calls) % 2**64))
+        return mean + (log_variance * 0.5).exp() * rng.standard_normal(mean.shape, np.float32)
 
     def _set(self, training: bool, key: int) -> None:
         self.training, self._key, self._calls = training, key, 0

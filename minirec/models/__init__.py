@@ -15,6 +15,7 @@ from .gru4rec import GRU4Rec
 from .hitting import AbsorbingCost, AbsorbingTime, HittingTime
 from .lightgcn import LightGCN
 from .logistic import LogisticMF
+from .multvae import MultDAE, MultVAE
 from .neighbours import ItemKNN, UserKNN
 from .neumf import GMF, MLP, NeuMF
 from .nextitnet import NextItNet
@@ -40,6 +41,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(GFCF, TurboCF, ChebyCF, BSPM, GraphBlend),
         *(SASRec, GRU4Rec, NextItNet, Caser),
         *(GMF, MLP, NeuMF, SoftmaxMF, FactorizationMachine),
+        *(MultVAE, MultDAE),
         *(BiasedMF, SVDpp),
     )
 }
@@ -80,6 +82,8 @@ __all__ = [
     "ItemKNN",
     "LightGCN",
     "LogisticMF",
+    "MultDAE",
+    "MultVAE",
     "NeuMF",
     "NextItNet",
     "P3alpha",

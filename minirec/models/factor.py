@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..data.ids import Ids
+from ..data.ids import Ids, Rows
 from ..engine.backend import one_blas_thread
 from ..engine.scorers import NormOrder, Scores, VectorScorer
 from ..engine.sparse import CSR
@@ -67,7 +67,11 @@ class FactorModel(Recommender):
         if history is not None:
             return self._vectors(self._new(history, None, "raise", [], None)[1])
         self._need_users("user_vectors", True)
-        return self.user_factors_ if users is None else self.user_factors_[self._all_known(self.users_, users, "user")]
+        return self._known_vectors(None if users is None else self._all_known(self.users_, users, "user"))
+
+    def _known_vectors(self, rows: Rows | None) -> Scores:
+        """Vectors of known users by their rows, None: of all."""
+        return self.user_factors_ if rows is None else self.user_factors_[rows]
 
     def item_vectors(self, items: Ids | None = None) -> Scores:
         """Vectors q_i of items (None: all, in row order), float32 (n, d)."""

@@ -20,7 +20,7 @@ from ..engine.optimizers import Adam
 from ..engine.ragged import cut_last, next_items
 from ..engine.scorers import NormOrder, Scores, VectorScorer
 from ..engine.sparse import CSR, Index
-from ..engine.topk import Filters, rank
+from ..engine.topk import Filters
 from ..engine.training import Progress, fit
 from ..errors import NotSupportedError, ParameterError
 from ..options import thread_count
@@ -28,6 +28,7 @@ from .base import Monitor, Part, Recommender
 from .checks import choice, number, whole
 from .incremental import merged
 from .request import Profiles
+from .stopping import mean_ndcg
 
 LOSSES = ("softmax", "sampled", "bce", "gbce")
 _LENGTH = 10  # of the lists that decide when to stop
@@ -193,10 +194,8 @@ class SequenceModel(Recommender):
         seen = np.ones(with_last.nnz, bool)
         seen[with_last.indptr[1:] - 1] = False
         banned = CSR.from_pairs(ids[seen], with_last.indices[seen], None, with_last.shape)
-        ranked = rank(VectorScorer(users, table), _LENGTH, backend=self.backend_, filters=Filters(banned=(banned,)))
         truth = CSR(np.arange(len(target) + 1), target, np.ones(len(target), np.float32), with_last.shape)
-        _, place = ranked.hits(truth)
-        return float((1 / np.log2(place + 2)).sum() / len(target))
+        return mean_ndcg(VectorScorer(users, table), truth, _LENGTH, self.backend_, Filters(banned=(banned,)))
 
     # ---- events that come in --------------------------------------------------------------------------------------------
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..data.dataset import Dataset
+from ..data.ids import Rows
 from ..data.splits import split
+from ..engine.scorers import Scorer
 from ..engine.sparse import CSR
 from ..engine.topk import Filters, rank
 from ..errors import DataError
@@ -69,7 +71,7 @@ class StoppingModel(Recommender):
             sides = split(train, test=float(self.validation_share), seed=int(self.seed))
         except DataError:  # too little to split
             return train.binary, None
-        rows = [(train.users.rows(side.users.ids(side.user)), train.items.rows(side.items.ids(side.item))) for side in sides]
+        rows = [rows_in(train, side) for side in sides]
         inner = CSR.from_pairs(*rows[0], None, train.matrix.shape)
         users, items = rows[1]
         popularity, seen = np.bincount(inner.indices, minlength=train.n_items), inner.row_ids() * train.n_items + inner.indices
@@ -81,10 +83,19 @@ class StoppingModel(Recommender):
     def _ndcg(self, inner: CSR, held_out: CSR) -> float:
         """Mean NDCG@20 over the users with held-out events, among the items that the other events know and the user has not."""
         rows, n = np.flatnonzero(held_out.counts()).astype(np.int32), inner.shape[1]
-        truth, unknown = held_out.rows(rows), np.flatnonzero(np.bincount(inner.indices, minlength=n) == 0).astype(np.int32)
-        scorer = self._scorer(Profiles(rows, inner.rows(rows)))
-        ranked = rank(scorer, _LENGTH, backend=self.backend_, filters=Filters(banned=(inner.rows(rows),), deny=unknown))
-        owner, place = ranked.hits(truth)
-        discounts = 1 / np.log2(np.arange(2, _LENGTH + 2))
-        gain = np.bincount(owner, weights=discounts[place], minlength=len(rows))
-        return float(np.mean(gain / np.cumsum(discounts)[np.minimum(truth.counts(), _LENGTH) - 1]))
+        unknown = np.flatnonzero(np.bincount(inner.indices, minlength=n) == 0).astype(np.int32)
+        scorer, filters = self._scorer(Profiles(rows, inner.rows(rows))), Filters(banned=(inner.rows(rows),), deny=unknown)
+        return mean_ndcg(scorer, held_out.rows(rows), _LENGTH, self.backend_, filters)
+
+
+def rows_in(train: Dataset, side: Dataset) -> tuple[Rows, Rows]:
+    """The user and the item of each event of a side of a split of `train`, as rows of `train`."""
+    return train.users.rows(side.users.ids(side.user)), train.items.rows(side.items.ids(side.item))
+
+
+def mean_ndcg(scorer: Scorer, truth: CSR, length: int, backend: str, filters: Filters) -> float:
+    """Mean NDCG@length over the profiles of the scorer, each of which has items in its row of `truth`."""
+    owner, place = rank(scorer, length, backend=backend, filters=filters).hits(truth)
+    discounts = 1 / np.log2(np.arange(2, length + 2))
+    gain = np.bincount(owner, weights=discounts[place], minlength=truth.shape[0])
+    return float(np.mean(gain / np.cumsum(discounts)[np.minimum(truth.counts(), length) - 1]))

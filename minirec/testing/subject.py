@@ -81,6 +81,9 @@ _SAMPLED: Mapping[str, Any] = {**_EMBEDDING, "batch_size": 16, "negatives": 2, "
 _SAMPLED_OTHERS: Mapping[str, Any] = {"iterations": _LONGER, "validation_share": Other(0.0, _STOPPING), "patience": Other(9, _STOPPING)}
 _SAMPLED_ACCURATE: Mapping[str, Any] = {"factors": 8, "iterations": 10, "validation_share": 0.0, "regularization": 0.1}
 
+_ENCODING: Mapping[str, Any] = {"factors": 4, "iterations": 3, "batch_size": 16, "learning_rate": 0.01}
+_ENCODED: Mapping[str, Any] = {"factors": 8, "iterations": 60, "validation_share": 0.0, "learning_rate": 0.02}
+
 SUBJECTS: dict[str, Subject] = {
     "popularity": Subject(MODELS["popularity"], recall=0.0, others={"half_life": 100.0}),
     "random": Subject(MODELS["random"], recall=0.0),
@@ -198,6 +201,18 @@ SUBJECTS: dict[str, Subject] = {
         accurate=_SAMPLED_ACCURATE,
         others=_SAMPLED_OTHERS,
         exempt={"use_features": "the suite's events come without features"},
+    ),
+    "multvae": Subject(
+        MODELS["multvae"],
+        small={**_ENCODING, "hidden": 6, "anneal_steps": 10},
+        accurate={**_ENCODED, "hidden": 16},
+        others={"iterations": _LONGER, "dropout": 0.2, "validation_share": 0.3, "patience": Other(20, _STOPPING)},
+    ),
+    "multdae": Subject(
+        MODELS["multdae"],
+        small=_ENCODING,
+        accurate=_ENCODED,
+        others={"iterations": _LONGER, "dropout": 0.2, "validation_share": 0.3, "patience": Other(20, _STOPPING)},
     ),
     "biasedmf": Subject(MODELS["biasedmf"], small=_DESCENT, accurate={"iterations": 30}),
     "svdpp": Subject(MODELS["svdpp"], small=_DESCENT, accurate={"iterations": 30}),

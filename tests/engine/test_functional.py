@@ -83,6 +83,9 @@ FUNCTIONS = {
     "propagate": (
         lambda x: fn.propagate(ADJACENT, ADJACENT.transpose(), x), lambda x: ADJACENT.to_dense().astype(float) @ x, (normal(3, 2),)
     ),
+    "sparse_linear": (
+        lambda w, b: fn.sparse_linear(ADJACENT, w, b), lambda w, b: ADJACENT.to_dense().astype(float) @ w + b, (normal(3, 2), normal(2))
+    ),
     "dropout": (lambda x: fn.dropout(x, 0.5, 3), lambda x: x * fn.dropout(Tensor(np.ones((3, 7))), 0.5, 3).data, (normal(3, 7),)),
     "binary_cross_entropy": (lambda x: cr.binary_cross_entropy(x, np.eye(3)), lambda x: bce(x, np.eye(3)), (normal(3, 3),)),
     "binary_cross_entropy of a number": (lambda x: cr.binary_cross_entropy(x.sum(), 1), lambda x: bce(x.sum(), 1), (normal(2),)),
@@ -105,6 +108,14 @@ FUNCTIONS = {
     ),
     "multinomial": (
         lambda x: cr.multinomial(x, COUNTS), lambda x: -(DENSE * log_softmax(x, axis=1)).sum() / 3, (normal(3, 5),)
+    ),
+    "softmax_multinomial": (
+        lambda h, v, b: cr.softmax_multinomial(h, v, b, COUNTS),
+        lambda h, v, b: -(DENSE * log_softmax(h @ v.T + b, axis=1)).sum() / 3,
+        (normal(3, 2), normal(5, 2), normal(5)),
+    ),
+    "gaussian_kl": (
+        cr.gaussian_kl, lambda m, s: 0.5 * (np.exp(s) + m**2 - 1 - s).sum(axis=1).mean(), (normal(4, 3), normal(4, 3))
     ),
     "softmax_cross_entropy": (
         lambda h, v: cr.softmax_cross_entropy(h, v, TARGETS),
@@ -230,7 +241,7 @@ def test_dropout_depends_on_the_key_and_the_place():
 
 
 def test_the_forward_pass_alone_computes_the_same_losses():
-    for name in ("softmax_cross_entropy", "multinomial", "gbce", "sampled_softmax"):
+    for name in ("softmax_cross_entropy", "softmax_multinomial", "multinomial", "gaussian_kl", "gbce", "sampled_softmax"):
         function, _, arrays = FUNCTIONS[name]
         tensors = [Tensor(array, requires_grad=True) for array in arrays]
         with no_grad():
@@ -259,12 +270,45 @@ def test_full_softmax_in_several_blocks(monkeypatch):
     assert found[2] == found[3]
 
 
+def test_multinomial_in_several_blocks(monkeypatch):
+    hidden, table, bias = normal(150, 8), normal(300, 8), normal(300)
+    dense = RNG.integers(1, 4, (150, 300)) * (RNG.random((150, 300)) < 0.05).astype(np.float64)
+    dense[40:75] = 0  # a block without any
+    counts, found = CSR.from_pairs(*np.nonzero(dense), dense[np.nonzero(dense)], dense.shape), []
+    for logits, threads in ((2**24, 1), (2**24, 2), (300 * 64, 1), (300 * 64, 2)):
+        monkeypatch.setattr(cr, "_LOGITS", logits)
+        monkeypatch.setattr(cr, "_ITEMS", 64)
+        tensors = [Tensor(array, requires_grad=True) for array in (hidden, table, bias)]
+        with options(threads=threads):
+            loss = cr.softmax_multinomial(*tensors, counts)
+            loss.backward()
+        found.append([array.tobytes() for array in (loss.data, *(tensor.grad for tensor in tensors))])
+        whole = [Tensor(array, requires_grad=True) for array in (hidden, table, bias)]
+        expected = cr.multinomial(whole[0] @ whole[1].T + whole[2], counts)
+        expected.backward()
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-12)
+        for one, other in zip(tensors, whole, strict=True):
+            assert np.allclose(one.grad, other.grad, rtol=1e-10, atol=1e-14)
+    assert found[0] == found[1]
+    assert found[2] == found[3]
+
+
+def test_the_gradient_of_a_sparse_layer_is_of_the_items_that_are_there():
+    weight, bias = Tensor(normal(5, 2), requires_grad=True), Tensor(normal(2), requires_grad=True)
+    rows = CSR.from_pairs(np.array([0, 0, 2]), np.array([1, 4, 4]), np.array([2.0, 1, 3]), (3, 5))
+    fn.sparse_linear(rows, weight, bias).sum().backward()
+    assert isinstance(weight.grad, RowGradient)
+    assert weight.grad.rows.tolist() == [1, 4]
+    assert weight.grad.values.tolist() == [[2, 2], [4, 4]]
+
+
 def test_no_samples():
     h, v = Tensor(np.zeros((0, 3)), requires_grad=True), Tensor(normal(4, 3), requires_grad=True)
-    loss = cr.softmax_cross_entropy(h, v, np.zeros(0, np.int64))
-    loss.backward()
-    assert loss.item() == 0
-    assert (v.grad == 0).all()
+    nothing = CSR(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (0, 4))
+    for loss in (cr.softmax_cross_entropy(h, v, np.zeros(0, np.int64)), cr.softmax_multinomial(h, v, Tensor(np.zeros(4)), nothing)):
+        loss.backward()
+        assert loss.item() == 0
+        assert (v.grad == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -279,6 +323,12 @@ def test_no_samples():
         (lambda x: fn.embedding(x, np.array([0, 2])), r"embedding: rows of type int64 from 0 to 2 for a table of shape \(2, 4\)"),
         (lambda x: fn.embedding(x, np.array([0.5])), r"embedding: rows of type float64"),
         (lambda x: fn.propagate(ADJACENT, ADJACENT, x), r"propagate: shapes \(4, 3\), transposed \(4, 3\), and \(2, 4\)"),
+        (
+            lambda x: fn.sparse_linear(ADJACENT, x, Tensor(np.ones(4))),
+            r"sparse_linear: shapes \(2, 4\), \(4,\) do not fit a matrix of shape \(4, 3\)",
+        ),
+        (lambda x: cr.gaussian_kl(x, x.T), r"gaussian_kl: mean \(2, 4\) and log variance \(4, 2\)"),
+        (lambda x: cr.softmax_multinomial(x, x, x[0], COUNTS), r"softmax_multinomial: hidden \(2, 4\), table \(2, 4\), bias \(4,\)"),
         (lambda x: cr.binary_cross_entropy(x, np.ones(3)), r"binary_cross_entropy: shapes \(3,\), \(\) for logits of shape \(2, 4\)"),
         (lambda x: cr.binary_cross_entropy(x, np.ones((5, 2, 4))), r"binary_cross_entropy: shapes \(5, 2, 4\)"),
         (lambda x: cr.bpr(x, x), r"bpr: positives \(2, 4\) and negatives \(2, 4\)"),

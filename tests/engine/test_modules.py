@@ -6,7 +6,7 @@ from gradients import check_gradients
 
 from minirec.engine import functional
 from minirec.engine.autodiff import Tensor
-from minirec.engine.modules import Dropout, Embedding, FeedForward, LayerNorm, Linear, Module, Sequential
+from minirec.engine.modules import Dropout, Embedding, FeedForward, LayerNorm, Linear, Module, Noise, Sequential
 from minirec.errors import ShapeError
 
 
@@ -87,6 +87,27 @@ def test_dropout_is_of_training_and_of_its_key():
     mine.evaluate()
     assert drop(x) is x
     assert not mine.tower.training
+
+
+def test_noise_is_of_training_and_of_its_key():
+    noise, mean = Noise(), Tensor(np.full((200, 300), 2, np.float32), requires_grad=True)
+    log_variance = Tensor(np.full((200, 300), np.log(9), np.float32), requires_grad=True)
+    assert noise(mean, log_variance) is mean
+    noise.train(7)
+    first, second = (noise(mean, log_variance) for _ in range(2))
+    assert first.dtype == np.float32
+    assert first.data.mean() == pytest.approx(2, abs=0.05)
+    assert first.data.std() == pytest.approx(3, abs=0.05)
+    assert abs(np.corrcoef(first.data.ravel(), second.data.ravel())[0, 1]) < 0.02
+    noise.train(7)
+    assert np.array_equal(noise(mean, log_variance).data, first.data)
+    noise.train(-1)
+    assert not np.array_equal(noise(mean, log_variance).data, first.data)
+    first.sum().backward()
+    assert (mean.grad == 1).all()
+    assert np.allclose(log_variance.grad, (first.data - 2) / 2, atol=1e-5)
+    noise.evaluate()
+    assert noise(mean, log_variance) is mean
 
 
 def test_initial_weights():
