@@ -45,7 +45,7 @@ def samples(folder: Path) -> None:
 
 
 def _losses(epochs: list[list[float]]) -> Arrays:
-    return {f"loss of epoch {number}": np.float64(np.mean(steps)) for number, steps in enumerate(epochs, 1)}
+    return {f"loss of epoch {number}": np.float64(np.mean(epochs[number - 1])) for number in (1, len(epochs))}
 
 
 def minirec_lightgcn(job: Job) -> None:
