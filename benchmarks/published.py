@@ -79,6 +79,15 @@ CLAIMS = [
     _ncf("Popularity", {}, 0.4533, 0.2542, DACREMA),
     Claim("strong-ml-1m", "MultVAE", {}, {}, LIANG),
     Claim("strong-ml-1m", "MultDAE", {}, {}, LIANG),
+    Claim("strong-ml-1m", "EASE", {"regularization": 600.0}, {}, f"{CHOSEN} among eight from 50 to 800"),
+    Claim(
+        "strong-ml-1m",
+        "ALS",
+        {"factors": 64, "regularization": 0.003, "alpha0": 0.3},
+        {},
+        f"{CHOSEN} among eight: 64 and 128 factors, alpha0 .03 to 1, regularization .001 to .01",
+        3,
+    ),
     _gowalla("GFCF", {"factors": 256, "alpha": 0.3}, 0.1849, 0.1518, BARS),
     _gowalla("TurboCF", {"user_exponent": 0.6, "item_exponent": 0.4, "power": 0.7, "filter": "linear"}, 0.1835, None, "Park et al. 2024"),
     _gowalla(
