@@ -321,7 +321,8 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
         if not b.requires_grad:
             return left, None
         if y.ndim == 2:
-            return left, gram(x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1]))
+            rows = math.prod(x.shape[:-1])  # not -1, which a width of 0 leaves open
+            return left, gram(x.reshape(rows, x.shape[-1]), g.reshape(rows, g.shape[-1]))
         return left, unbroadcast(product(x.swapaxes(-1, -2), g), y.shape)
 
     return Tensor.from_op("matmul", product(x, y), (a, b), backward)

@@ -322,3 +322,11 @@ def test_large_products_are_the_same_for_any_threads(left, right):
     (wide[0] @ wide[1]).sum().backward()
     for gradient, tensor in zip(found[0][1:], wide, strict=True):
         assert np.allclose(gradient, tensor.grad, rtol=1e-3, atol=1e-2)
+
+
+def test_products_of_no_width():
+    a, b = Tensor(np.zeros((3, 0)), requires_grad=True), Tensor(np.zeros((0, 2)), requires_grad=True)
+    out = a @ b
+    out.sum().backward()
+    assert out.data.tolist() == [[0, 0]] * 3
+    assert (a.grad.shape, b.grad.shape) == ((3, 0), (0, 2))
