@@ -336,7 +336,8 @@ class MultDAE(Autoencoder):
 
     Parameters
     ----------
-    factors : length of z. regularization : lambda, at least 0. The others: see MultVAE.
+    factors : length of z. regularization : lambda, at least 0.
+    dropout, learning_rate, batch_size, iterations, validation_share, patience, seed : as in MultVAE.
 
     O(users items factors) an iteration. Memory: seven times the weights, 2 items factors, and 2^24 logits.
     """
