@@ -336,13 +336,8 @@ class MultDAE(Autoencoder):
 
     Parameters
     ----------
-<<<<<<< HEAD
     factors : length of z.  regularization : lambda, at least 0.  dropout, learning_rate, batch_size, iterations, validation_share,
         patience, seed : see `MultVAE`.
-=======
-    factors : length of z. regularization : lambda, at least 0.
-    dropout, learning_rate, batch_size, iterations, validation_share, patience, seed : as in MultVAE.
->>>>>>> 707d28da196fd51e49378a414913ba2cf18d770f
 
     O(users items factors) an iteration. Memory: seven times the weights, 2 items factors, and 2^24 logits.
     """
