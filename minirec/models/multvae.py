@@ -22,7 +22,7 @@ from ..engine.scorers import Scores
 from ..engine.sparse import CSR
 from ..engine.topk import Filters
 from ..errors import DataError
-from .base import Monitor, Part
+from .base import Monitor, Part, left_out_parts
 from .checks import number, whole
 from .factor import FactorModel
 from .request import Profiles
@@ -166,9 +166,8 @@ class Autoencoder(FactorModel):
         others = np.broadcast_to(history, (n, n))[~np.eye(n, dtype=bool)]
         shortened = CSR(np.arange(n + 1) * (n - 1), others, np.ones(len(others), np.float32), (n, len(self.items_)))
         full = float(self._scorer(Profiles(None, profiles.history)).pairs(np.array([0]), np.array([item], np.int32))[0])
-        less = self._scorer(Profiles(None, shortened)).pairs(np.arange(n), np.full(n, item, np.int32)).tolist()
-        parts = [Part("left out", name, full - score) for name, score in zip(self.items_.ids(history), less, strict=True)]
-        return [*parts, Part("the rest", self.items_[item], full - sum(part.value for part in parts))]
+        less = self._scorer(Profiles(None, shortened)).pairs(np.arange(n), np.full(n, item, np.int32)).astype(np.float64)
+        return left_out_parts(self.items_, history, full, less, item)
 
 
 class Encoder(Module):

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
-from ..data.ids import Ids, Rows
+from ..data.ids import Rows
 from ..engine import criteria
 from ..engine.autodiff import Tensor, no_grad
 from ..engine.backend import one_blas_thread, run_blocks
 from ..engine.functional import embedding
 from ..engine.modules import Embedding, Module
 from ..engine.optimizers import Adam
-from ..engine.ragged import cut_last, next_items
-from ..engine.scorers import NormOrder, Scores, VectorScorer
+from ..engine.ragged import cut_last, next_items, offsets
+from ..engine.scorers import Scores, VectorScorer
 from ..engine.sparse import CSR, Index
 from ..engine.topk import Filters
 from ..engine.training import Progress, fit
-from ..errors import NotSupportedError, ParameterError
+from ..errors import NotSupportedError
 from ..options import thread_count
-from .base import Monitor, Part, Recommender
+from .base import Monitor, Part, Recommender, left_out_parts
 from .checks import choice, number, whole
+from .factor import FactorModel
 from .incremental import merged
 from .request import Profiles
 from .stopping import mean_ndcg
@@ -56,7 +57,7 @@ class SequenceNetwork(Module):
         """What is expected after each item of packed sequences, from it and those before it."""
 
 
-class SequenceModel(Recommender):
+class SequenceModel(FactorModel):
     """score(S, i) = h(S) . v_i, h being what a network makes of the history S, in the order of its events, v the vectors of the items.
 
     The order is that of the times, and of the rows of the data where times are equal or there are none; of a history that is given, its
@@ -159,7 +160,7 @@ class SequenceModel(Recommender):
         keep[everything.indptr[held + 1] - 1] = False
         counts = everything.counts()
         counts[held] -= 1
-        learned = CSR(np.append(0, np.cumsum(counts)), everything.indices[keep], everything.data[keep], everything.shape)
+        learned = CSR(offsets(counts), everything.indices[keep], everything.data[keep], everything.shape)
         judged = held if len(held) <= _JUDGED else np.sort(rng.choice(held, _JUDGED, replace=False))
         return learned, judged
 
@@ -214,7 +215,7 @@ class SequenceModel(Recommender):
         owners = np.concatenate((change.user_rows[self.sequences_.row_ids()], change.touched[new.row_ids()]))
         items = np.concatenate((self.sequences_.indices, self.items_.rows(list(events.items))[new.indices].astype(np.int32)))
         order = np.argsort(owners, kind="stable")
-        indptr = np.append(0, np.cumsum(np.bincount(owners, minlength=len(change.users))))
+        indptr = offsets(np.bincount(owners, minlength=len(change.users)))
         sequences = CSR(indptr, items[order], np.ones(len(items), np.float32), (len(change.users), len(self.items_)))
         self.users_, self.seen_, self.sequences_ = change.users, change.seen, latest(sequences, self.max_length)
         return self
@@ -224,9 +225,9 @@ class SequenceModel(Recommender):
     def _keep(self, network: SequenceNetwork) -> None:
         self.weights_ = np.concatenate([tensor.data.reshape(-1) for tensor in network.parameters().values()])
 
-    def _trained(self) -> tuple[SequenceNetwork, NormOrder]:
-        """The network, and its items by norm; kept as long as the weights are the same."""
-        kept: tuple[Scores, tuple[SequenceNetwork, NormOrder]] | None = vars(self).get("_kept_network")
+    def _trained(self) -> SequenceNetwork:
+        """The network; kept as long as the weights are the same."""
+        kept: tuple[Scores, SequenceNetwork] | None = vars(self).get("_kept_network")
         if kept is None or kept[0] is not self.weights_:
             network, start = self._network(len(self.items_), np.random.default_rng(0)), 0
             for tensor in network.parameters().values():
@@ -235,12 +236,17 @@ class SequenceModel(Recommender):
                 start = stop
             if start != len(self.weights_):
                 raise ValueError(f"weights_ has {len(self.weights_)} numbers for a network of {start}")
-            kept = self._kept_network = (self.weights_, (network, NormOrder.of(network.items.weight.data)))
+            kept = self._kept_network = (self.weights_, network)
         return kept[1]
+
+    @property
+    def item_factors_(self) -> Scores:  # type: ignore[override]  # a part of the weights
+        """v, the table of the network."""
+        return self._trained().items.weight.data
 
     def _check_shapes(self) -> None:
         self._trained()
-        super()._check_shapes()
+        Recommender._check_shapes(self)
 
     # ---- requests -------------------------------------------------------------------------------------------------------
 
@@ -249,12 +255,15 @@ class SequenceModel(Recommender):
         return Profiles(known.rows, known.history, self.sequences_.rows(rows)) if self.sequences_.shape[0] else known
 
     def _vectors(self, profiles: Profiles) -> Scores:
-        """h for each profile, (n, d), each by itself: alone it has the same bits as in a batch. Zeros for an empty history."""
-        network, order = self._trained()
-        out = np.zeros((len(profiles), order.vectors.shape[1]), np.float32)
         if profiles.ordered is None:
-            return out
-        sequences = latest(profiles.ordered, self.max_length)
+            return np.zeros((len(profiles), self.factors), np.float32)
+        with one_blas_thread():
+            return self._fold_in(profiles.ordered)
+
+    def _fold_in(self, history: CSR) -> Scores:
+        """h for each history, in its order, (n, d), each by itself. Zeros for an empty one."""
+        network, sequences = self._trained(), latest(history, self.max_length)
+        out = np.zeros((history.shape[0], self.factors), np.float32)
 
         def block(start: int, stop: int) -> None:
             with no_grad():
@@ -263,37 +272,11 @@ class SequenceModel(Recommender):
                     if len(items):
                         out[at] = network(items, np.array([0, len(items)])).data[-1]
 
-        with one_blas_thread():
-            run_blocks(block, len(out), _SERVED)
+        run_blocks(block, len(out), _SERVED)
         return out
 
-    def _scorer(self, profiles: Profiles) -> VectorScorer:
-        network, order = self._trained()
-        return VectorScorer(self._vectors(profiles), network.items.weight.data, order)
-
-    def user_vectors(self, users: Ids | None = None, *, history: Sequence[Ids] | None = None) -> Scores:
-        """Vectors h of known users (None: all, in row order), or of histories, float32 (n, d)."""
-        self._fitted()
-        if users is not None and history is not None:
-            raise ParameterError("give users (known ones) or history (new ones), not both")
-        if history is not None:
-            return self._vectors(self._new(history, None, "raise", [], None)[1])
-        self._need_users("user_vectors", True)
-        rows = np.arange(len(self.users_), dtype=np.int32) if users is None else self._all_known(self.users_, users, "user")
-        return self._vectors(self._profiles_of(rows))
-
-    def item_vectors(self, items: Ids | None = None) -> Scores:
-        """Vectors v of items (None: all, in row order), float32 (n, d)."""
-        self._fitted()
-        table = self._trained()[0].items.weight.data
-        return table if items is None else table[self._all_known(self.items_, items, "item")]
-
-    def _item_similarity(self, item: int) -> Scores:
-        """Cosine of the item vectors."""
-        vectors = self.item_vectors().astype(np.float64)
-        norms = np.linalg.norm(vectors, axis=1)
-        cosine: Scores = (vectors @ vectors[item] / np.maximum(norms * norms[item], 1e-30)).astype(np.float32)
-        return cosine
+    def _known_vectors(self, rows: Rows | None) -> Scores:
+        return self._vectors(self._profiles_of(np.arange(len(self.users_), dtype=np.int32) if rows is None else rows))
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         """ "left out": what the score falls by without an item of the history; "the rest": what these do not add up to."""
@@ -301,20 +284,18 @@ class SequenceModel(Recommender):
         items = latest(profiles.ordered, self.max_length).indices
         distinct = np.unique(items)
         shorter = [items[items != one] for one in distinct]
-        indptr = np.append(0, np.cumsum([len(part) for part in shorter]))
+        indptr = offsets(np.array([len(part) for part in shorter]))
         ordered = CSR(indptr, np.concatenate([*shorter, items[:0]]), np.ones(indptr[-1], np.float32), (len(distinct), len(self.items_)))
-        q = self._trained()[0].items.weight.data[item].astype(np.float64)
-        whole_score = float(self._vectors(profiles)[0].astype(np.float64) @ q)
-        falls = whole_score - self._vectors(Profiles(None, ordered, ordered)).astype(np.float64) @ q
-        parts = [Part("left out", name, float(fall)) for name, fall in zip(self.items_.ids(distinct), falls, strict=True)]
-        return [*parts, Part("the rest", self.items_[item], whole_score - float(falls.sum()))]
+        q = self.item_factors_[item].astype(np.float64)
+        score = float(self._vectors(profiles)[0].astype(np.float64) @ q)
+        return left_out_parts(self.items_, distinct, score, self._vectors(Profiles(None, ordered, ordered)).astype(np.float64) @ q, item)
 
 
 def in_order(data: Dataset) -> CSR:
     """The items of each user in the order of the events, (users, items): not ascending, and as often as there are events."""
     place = np.arange(len(data))
     order = np.lexsort((place, place if data.timestamp is None else data.timestamp, data.user))
-    indptr = np.append(0, np.cumsum(np.bincount(data.user, minlength=data.n_users)))
+    indptr = offsets(np.bincount(data.user, minlength=data.n_users))
     return CSR(indptr, data.item[order].astype(np.int32), np.ones(len(data), np.float32), (data.n_users, data.n_items))
 
 
