@@ -20,7 +20,7 @@ from .losses import pairwise_logistic
 from .propagate import propagate
 from .sparse import CSR, Floats
 
-_TILE = 2048  # items whose scores are in memory at once, in each thread
+TILE = 2048  # items whose scores are in memory at once, in each thread
 
 
 class Contrast(NamedTuple):
@@ -130,7 +130,7 @@ def unobserved(users: Floats, items: Floats, user_weights: Floats, item_weights:
         by_items[start:stop] = push.T @ users
         return float(user_weights.astype(np.float64) @ (loss @ b)), push @ here
 
-    losses, by_users = zip(*run_blocks(tile, len(items), _TILE), strict=True)
+    losses, by_users = zip(*run_blocks(tile, len(items), TILE), strict=True)
     return Contrast(sum(losses), sum(by_users[1:], start=by_users[0]), by_items, users[:0])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.ids import Id, IdIndex, Ids, Rows, checked_id
+from ..engine.ragged import offsets
 from ..engine.sparse import CSR
 from ..engine.topk import Ranked
 from ..errors import ParameterError
@@ -60,8 +61,7 @@ def parse_histories(items: IdIndex, history: Any, weights: Any, unknown: str, ig
     rows = _rows(items, [item for h in lists for item in h], "item", unknown, ignored)
     known = rows >= 0
     owner, rows, shape = owner[known], rows[known].astype(np.int32, copy=False), (len(lists), len(items))
-    indptr = np.append(0, np.cumsum(np.bincount(owner, minlength=len(lists))))
-    ordered = CSR(indptr, rows, np.ones(len(rows), np.float32), shape)
+    ordered = CSR(offsets(np.bincount(owner, minlength=len(lists))), rows, np.ones(len(rows), np.float32), shape)
     return Profiles(None, CSR.from_pairs(owner, rows, None if weight is None else weight[known], shape), ordered)
 
 

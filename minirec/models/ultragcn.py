@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..data.dataset import Dataset
 from ..engine.backend import run_blocks
 from ..engine.batches import shuffled
-from ..engine.contrast import observed, unobserved
+from ..engine.contrast import TILE, observed, unobserved
 from ..engine.neighbours import topk_product
 from ..engine.propagate import normalized, propagate
 from ..engine.sgd import Negatives
@@ -22,7 +22,6 @@ from .checks import number, whole
 from .embedding import EmbeddingModel, Objective
 
 _OFFSET, _LENGTH, _NOISE = 2.2, 1.5, 1e-4  # of the embeddings before training, see `_start`
-_TILE = 2048  # items whose scores are in memory at once, in each thread
 
 
 class Constraints(NamedTuple):
@@ -114,7 +113,7 @@ class UltraGCN(EmbeddingModel):
         rows, batch = dataset.n_users + dataset.n_items, min(self.batch_size, dataset.n_users)
         near = min(self.neighbors, dataset.n_items)
         basis = 4 * basis_size((dataset.n_users, dataset.n_items), self.factors) * dataset.n_items
-        tiles = thread_count() * 12 * batch * min(_TILE, dataset.n_items)
+        tiles = thread_count() * 12 * batch * min(TILE, dataset.n_items)
         return 36 * self.factors * rows + basis + 48 * near * dataset.n_items + (100 + 12 * near) * len(dataset) + tiles
 
     def _start(self, events: CSR, rng: np.random.Generator) -> tuple[Floats, Floats]:
