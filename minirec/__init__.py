@@ -21,7 +21,7 @@ _WHERE = {
         "Random", "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF", "TurboCF", "UltraGCN", "UserKNN", "load_model",
         "model_class",
     ),
-    "evaluation": ("Result", "evaluate", "evaluate_sampled", "item_shift", "tune"),
+    "evaluation": ("Result", "evaluate", "evaluate_new_items", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
     "models.warmup": ("warmup",),
 }  # fmt: skip
@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .data import synthetic as synthetic
     from .evaluation import Result as Result
     from .evaluation import evaluate as evaluate
+    from .evaluation import evaluate_new_items as evaluate_new_items
     from .evaluation import evaluate_sampled as evaluate_sampled
     from .evaluation import item_shift as item_shift
     from .evaluation import tune as tune

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from .result import Comparison, Result
 
 OVER_ALL = (
-    "recall", "ndcg", "aplt", "coverage", "gini", "rmse", "mae", "accuracy", "sampled_hitrate", "sampled_ndcg"
+    "recall", "ndcg", "aplt", "coverage", "gini", "rmse", "mae", "accuracy", "sampled_hitrate", "sampled_ndcg",
+    "among_all.recall", "among_all.ndcg",
 )  # fmt: skip
 BY_GROUP = ("head.ndcg", "tail.ndcg", "mass_head.ndcg", "mass_middle.ndcg", "mass_tail.ndcg")
 LEFT_OUT = {  # keys of Result.counts, in words
     "unknown_users": "users of the test set that train or a model does not know",
     "pairs_of_unknown_users": "their test pairs",
+    "pairs_of_known_items": "test pairs with an item that is not new",
     "pairs_of_unknown_items": "test pairs with an item that train does not know",
     "pairs_seen": "test pairs that the user had already in train",
     "users_without_test_items": "users without a remaining test item",
