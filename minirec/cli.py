@@ -178,7 +178,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     result = evaluate(models, train, test, k=arguments.k, exclude_seen=not arguments.include_seen, seed=seed)
     _out(str(result))
     if arguments.out is not None:
-        from .pipeline import finite
+        from .pipeline.files import finite
 
         with atomic_path(arguments.out) as draft:
             draft.write_text(json.dumps(finite(result.to_dict()), indent=1, allow_nan=False) + "\n", encoding="utf-8")

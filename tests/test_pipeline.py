@@ -80,7 +80,7 @@ def test_validation_is_ordered_in_time_where_test_is(split: str, tmp_path: Path,
         parts.extend([validation, test])
         return item_shift(validation, test, **settings)
 
-    monkeypatch.setattr(pipeline, "item_shift", compare)
+    monkeypatch.setattr(pipeline.job, "item_shift", compare)
     mr.run(shop(), out=tmp_path, models=["popularity"], split=split)
     for user in set(parts[0].users) & set(parts[1].users):
         validation, test = (part.timestamp[part.user == part.users.row(user, "user")] for part in parts)
@@ -193,7 +193,7 @@ def test_without_the_extras_all_else_is_written_and_one_line_says_so(tmp_path: P
         return fail
 
     (tmp_path / "report.html").write_text("of an earlier run")
-    monkeypatch.setattr(pipeline, "render", missing("jinja2", "report"))
+    monkeypatch.setattr(pipeline.files, "render", missing("jinja2", "report"))
     monkeypatch.setattr(mr.Recommendations, "to_parquet", missing("duckdb", "io"))
     heard: list[str] = []
     done = mr.run(shop(), out=tmp_path, models=("itemknn",), watch=Listener(heard))
@@ -273,20 +273,20 @@ class TestWeights:
         ("weights", "expected"), [("binary", [1.0, 1.0]), ("count", [2.0, 1.0]), ("log", [3.0, 3.0]), ("raw", [4.0, 7.0])]
     )
     def test_what_a_pair_counts(self, weights: str, expected: list[float]) -> None:
-        assert pipeline._weighed(self.data, mr.ItemKNN(), weights).matrix.data.tolist() == expected
+        assert pipeline.steps.weighed(self.data, mr.ItemKNN(), weights).matrix.data.tolist() == expected
 
     @pytest.mark.parametrize("weights", ["log", "raw"])
     def test_without_weights_events_are_counted(self, weights: str) -> None:
         data = mr.Dataset.from_arrays([1, 1, 2], ["a", "a", "b"])
-        assert pipeline._weighed(data, mr.ItemKNN(), weights).matrix.data.tolist() == [2.0, 1.0]
+        assert pipeline.steps.weighed(data, mr.ItemKNN(), weights).matrix.data.tolist() == [2.0, 1.0]
 
     def test_logarithms_of_negative_weights_are_refused(self) -> None:
         data = mr.Dataset.from_arrays([1, 2], ["a", "b"], weights=[-3.0, 1.0])
         with pytest.raises(ParameterError, match="min_weight=0"):
-            pipeline._weighed(data, mr.ItemKNN(), "log")
+            pipeline.steps.weighed(data, mr.ItemKNN(), "log")
 
     def test_rating_models_see_the_ratings(self) -> None:
-        assert pipeline._weighed(self.data, mr.BiasedMF(), "binary") is self.data
+        assert pipeline.steps.weighed(self.data, mr.BiasedMF(), "binary") is self.data
 
 
 class TestChoice:

@@ -4,61 +4,33 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from itertools import product
 from pathlib import Path
-from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-
-from .data.account import Account
-from .data.builtin import datasets, load
-from .data.cleaning import clean
-from .data.dataset import Dataset
-from .data.readers import read_with_account
-from .data.splits import split as split_events
-from .data.writers import atomic_path
-from .errors import MemoryBudgetError, MissingExtraError, ModelFitError, ParameterError
-from .evaluation import ItemShift, Result, evaluate, item_shift
-from .models import Recommendations, Recommender, model_class
-from .models.base import Progress
-from .options import memory_budget, options, options_in_force
-from .report import REFERENCES, Outcome, gather, render
+from ..data.account import Account
+from ..data.builtin import datasets, load
+from ..data.cleaning import clean
+from ..data.dataset import Dataset
+from ..data.readers import read_with_account
+from ..data.splits import split as split_events
+from ..errors import MemoryBudgetError, ModelFitError, ParameterError
+from ..evaluation import ItemShift, Result, evaluate, item_shift
+from ..models import Recommender
+from ..options import memory_budget, options, options_in_force
+from ..report import REFERENCES, Outcome
+from .files import versions, write
+from .steps import Clock, Silent, Watch, choose, fit_all, make, settle, variants_of, weighed
 
 DEFAULT_MODELS = ("popularity", "random", "itemknn", "rp3beta", "ease", "slim", "als", "bpr")
 SPLITS = ("time", "random", "leave-last")
 WEIGHTS = ("binary", "count", "log", "raw")
-GRID: Mapping[str, Mapping[str, tuple[Any, ...]]] = {  # the settings without which a model's figures would say nothing about it
-    "rp3beta": {"beta": (0.3, 0.6)},  # how much of the popularity is taken back depends on how long the users' histories are
-}
 MOST_MEMORY = 3 * 10**9  # bytes that a model may take by default, so that the whole run stays under 4 GB
 METRICS = (
     "ndcg", "recall", "precision", "map", "mrr", "hitrate", "coverage", "aplt", "arp", "gini", "upd", "epc", "popreo", "poprsp",
     "rmse", "mae",
 )  # fmt: skip
-
-
-class Watch(Protocol):
-    """Hears how a run goes on."""
-
-    def say(self, text: str) -> None:
-        """A remark, of one or more lines."""
-
-    def step(self, label: str) -> AbstractContextManager[Progress | None]:
-        """Around a step; what it yields, if anything, is called as progress(done, total, record) where the step has parts."""
-
-
-class _Silent:
-    def say(self, text: str) -> None:
-        """Nobody listens."""
-
-    def step(self, label: str) -> AbstractContextManager[Progress | None]:
-        return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -141,10 +113,10 @@ def run(
          "min_item_users": min_item_users, "memory": memory, **reader}
     )  # fmt: skip
     names, ks = _checked(arguments)
-    unfitted = [_make(name, (params or {}).get(name, {}), seed) for name in names]
-    variants = _variants([model for model in unfitted if model.name not in REFERENCES] or unfitted, params or {})
+    unfitted = [make(name, (params or {}).get(name, {}), seed) for name in names]
+    variants = variants_of([model for model in unfitted if model.name not in REFERENCES] or unfitted, params or {})
     folder = _folder(out)
-    clock = _Clock(watch or _Silent())
+    clock = Clock(watch or Silent())
     left_out: dict[str, str] = {}
     with options(memory=memory or min(memory_budget(), MOST_MEMORY)):
         with clock.step("read"):
@@ -163,16 +135,16 @@ def run(
         if shift.differs:
             clock.watch.say(f"Note: {shift}.")
 
-        fitted = _fit_all(variants, inner, weights, left_out, clock, "for the choice")
+        fitted = fit_all(variants, inner, weights, left_out, clock, "for the choice")
         if not fitted:
             raise MemoryBudgetError("no model could be fitted: " + "; ".join(f"{name} {why}" for name, why in left_out.items()))
         with clock.step("choose"):
             validation = evaluate(fitted, inner, validation_events, k=ks, metrics=METRICS, seed=seed)
             chosen, verdicts = choose(validation)
-        best, settled = variants[chosen].name, _settled(unfitted, variants, validation, chosen)
+        best, settled = variants[chosen].name, settle(unfitted, variants, validation, chosen)
         del fitted  # before the next ones are made: two sets of models would double the memory
 
-        fitted = _fit_all(settled, train, weights, left_out, clock, "on train")
+        fitted = fit_all(settled, train, weights, left_out, clock, "on train")
         if best not in fitted:
             raise ModelFitError(f"{best} was chosen on validation, but could not be fitted on train: it {left_out[best]}")
         with clock.step("evaluate"):
@@ -180,7 +152,7 @@ def run(
 
         final = settled[best].clone()
         with clock.step(f"fit {best} on all events") as progress:
-            final.fit(_weighed(data, final, weights), progress=progress)
+            final.fit(weighed(data, final, weights), progress=progress)
         with clock.step("recommend"):
             recommended = final.recommend(k=ks[-1])
         with clock.step("write"):
@@ -188,7 +160,7 @@ def run(
                 "arguments": arguments,
                 "data": {"name": data.name, "events": len(data), "fingerprint": data.fingerprint},
                 "shift": {**shift._asdict(), "differs": shift.differs},
-                "versions": _versions(final),
+                "versions": versions(final),
                 "seconds": clock.seconds,
             }
             outcome = Outcome(
@@ -208,41 +180,8 @@ def run(
                 seconds=clock.seconds,
                 repeat=f"minirec run --repeat {folder / 'run.json'}",
             )
-            files = _write(folder, final, recommended, record, outcome, clock.watch)
+            files = write(folder, final, recommended, record, outcome, clock.watch)
     return Run(folder, files, best, final, result, validation, shift, left_out, account, record)
-
-
-def choose(validation: Result) -> tuple[str, dict[str, str]]:
-    """The name of the chosen model, and for each model of the result what the rule of `run` says about it."""
-    ks = validation.settings["k"]
-    accuracy, tail = f"ndcg@{ks[0]}", f"tail.recall@{ks[-1]}"
-    numbers = validation.to_dict()
-    top = max(numbers, key=lambda name: numbers[name][accuracy])
-    verdicts = dict.fromkeys(numbers, "as good")
-    verdicts[top] = "best"
-    if len(numbers) > 1 and len(validation.users) > 1:
-        for gap in validation.compare(top, metric=accuracy):
-            if gap.low > 0:
-                verdicts[gap.b] = "significantly below"
-    near = [name for name in numbers if not verdicts[name].startswith("significantly")]
-    chosen = max(near, key=lambda name: (np.nan_to_num(numbers[name].get(tail, 0.0)), numbers[name][accuracy]))
-    verdicts[chosen] += ", best in the tail: chosen" if len(near) > 1 else ": chosen"
-    return chosen, verdicts
-
-
-class _Clock:
-    """Times the steps, and tells them to the watch."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, label: str) -> Iterator[Progress | None]:
-        start = perf_counter()
-        with self.watch.step(label) as progress:
-            yield progress
-        self.seconds[label] = round(perf_counter() - start, 3)
 
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -300,152 +239,6 @@ def _two(data: Dataset, how: str, test: float, seed: int) -> tuple[Dataset, Data
     return train, held_out
 
 
-def _make(name: str, params: Mapping[str, Any], seed: int) -> Recommender:
-    model = model_class(name)()
-    given = {"seed": seed} if "seed" in model.get_params() else {}
-    model = model.clone(**(given | dict(params)))
-    model._check()  # a bad value is refused before the work
-    return model
-
-
-def _weighed(train: Dataset, model: Recommender, weights: str) -> Dataset:
-    """The events as a model should see them."""
-    if model.score_kind == "rating" or (weights == "raw" and train.weight is not None):
-        return train
-    if weights == "log" and train.weight is not None:
-        if train.weight.min() < 0:
-            raise ParameterError("weights='log' needs weights that are not negative; drop the others with min_weight=0")
-        return train.with_columns(weight=np.log2(1 + train.weight))
-    plain = train.with_columns(weight=None)
-    return clean(plain, duplicates="last")[0] if weights == "binary" else plain
-
-
-def _variants(models: Iterable[Recommender], params: Mapping[str, Mapping[str, Any]]) -> dict[str, Recommender]:
-    """The models by name; one of `GRID` once for each combination of what `params` leaves open."""
-    variants = {}
-    for model in models:
-        grid = {name: values for name, values in GRID.get(model.name, {}).items() if name not in params.get(model.name, {})}
-        for values in product(*grid.values()):
-            setting = dict(zip(grid, values, strict=True))
-            variants[" ".join([model.name, *(f"{name}={value!r}" for name, value in setting.items())])] = model.clone(**setting)
-    return variants
-
-
-def _settled(models: Iterable[Recommender], variants: Mapping[str, Recommender], validation: Result, chosen: str) -> dict[str, Recommender]:
-    """One model a name: of its variants the chosen one, else the one of the highest NDCG; without those that could not be fitted."""
-    numbers, accuracy = validation.to_dict(), f"ndcg@{validation.settings['k'][0]}"
-    settled = {}
-    for model in models:
-        own = [label for label, variant in variants.items() if variant.name == model.name]
-        fitted = [label for label in own if label in numbers]
-        if fitted:
-            settled[model.name] = variants[chosen if chosen in own else max(fitted, key=lambda label: numbers[label][accuracy])]
-        elif not own:
-            settled[model.name] = model
-    return settled
-
-
-def _fit_all(
-    models: Mapping[str, Recommender], train: Dataset, weights: str, left_out: dict[str, str], clock: _Clock, purpose: str
-) -> dict[str, Recommender]:
-    """Fitted clones by name; what does not fit the budget, or fails, goes to `left_out` with the reason."""
-    fitted: dict[str, Recommender] = {}
-    for name, model in models.items():
-        events = _weighed(train, model, weights)
-        need, budget = model.estimate_memory(events), memory_budget()
-        if need > budget:
-            left_out[name] = (
-                f"needs about {need / 1e9:.2f} GB for {events.n_users:,} users and {events.n_items:,} items, "
-                f"while the budget for a model is {budget / 1e9:.2f} GB (memory, or --memory, raises it)"
-            )
-            continue
-        try:
-            with clock.step(f"fit {name} {purpose}") as progress:
-                fitted[name] = model.clone().fit(events, progress=progress)
-        except (ModelFitError, MemoryBudgetError) as error:
-            left_out[name] = f"failed: {error}"
-    return fitted
-
-
-def _write(
-    folder: Path, model: Recommender, recommended: Recommendations, record: Mapping[str, Any], outcome: Outcome, watch: Watch
-) -> tuple[Path, ...]:
-    """All files of a run; one of an earlier run that would not belong to them goes."""
-    report = folder / "report.html"
-    files = [_write_recommendations(recommended, folder, watch), folder / "metrics.json", folder / "model.npz", folder / "run.json"]
-    model.save(folder / "model.npz")
-    _write_json(folder / "metrics.json", _metrics(outcome))
-    _write_json(folder / "run.json", record)
-    try:
-        page = render(gather(outcome))
-    except MissingExtraError as error:
-        report.unlink(missing_ok=True)
-        watch.say(str(error))
-        return tuple(files)
-    with atomic_path(report) as draft:
-        draft.write_text(page, encoding="utf-8")
-    return (report, *files)
-
-
-def _metrics(outcome: Outcome) -> dict[str, Any]:
-    """What metrics.json holds: no times and no versions, so that equal runs give equal files."""
-    result = outcome.result
-    several = len(result.users) > 1
-    accuracy = f"ndcg@{result.settings['k'][0]}"
-    return {
-        "best": outcome.best,
-        "choice": outcome.verdicts,
-        "left_out": outcome.left_out,
-        "settings": result.settings,
-        "counts": result.counts,
-        "groups": result.groups,
-        "test": result.to_dict(),
-        "intervals": result.intervals(result.measured[outcome.best].per_user) if several else {},
-        "validation": outcome.validation.to_dict(),
-        "comparisons": result.compare(outcome.best, metric=accuracy).to_dict() if several and len(result.models) > 1 else [],
-    }
-
-
-def _write_json(path: Path, content: Any) -> None:
-    with atomic_path(path) as draft:
-        draft.write_text(json.dumps(finite(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def finite(value: Any) -> Any:
-    """The same with None for every number that is not finite: a mean over no users is no number in JSON."""
-    if isinstance(value, Mapping):
-        return {name: finite(entry) for name, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(entry) for entry in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _write_recommendations(recommended: Recommendations, folder: Path, watch: Watch) -> Path:
-    parquet, text = folder / "recommendations.parquet", folder / "recommendations.csv"
-    try:
-        recommended.to_parquet(parquet)
-    except MissingExtraError as error:
-        watch.say(f"{error}; writing {text.name}")
-        recommended.to_csv(text)
-        parquet.unlink(missing_ok=True)
-        return text
-    text.unlink(missing_ok=True)
-    return parquet
-
-
-def _versions(model: Recommender) -> dict[str, str]:
-    found = {"minirec": str(model.provenance_["minirec"]), "python": platform.python_version(), "machine": platform.machine()}
-    for package in ("numpy", "scipy", "numba"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found | {"backend": model.backend_}
-
-
 def _in_force() -> dict[str, Any]:
     settings = options_in_force()
     return {"threads": settings["threads"], "memory budget": f"{settings['memory'] / 1e9:.1f} GB"}
-
-
-__all__ = ["DEFAULT_MODELS", "Run", "Watch", "choose", "run"]
