@@ -16,10 +16,10 @@ _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
         "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "GMF", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP", "AbsorbingCost",
-        "AbsorbingTime", "BiasedMF", "Caser", "ChebyCF", "FactorizationMachine", "GRU4Rec", "GraphBlend", "HittingTime", "ItemKNN",
-        "LightGCN", "LogisticMF", "MultDAE", "MultVAE", "NeuMF", "NextItNet", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta",
-        "Random", "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF", "TurboCF", "UltraGCN", "UserKNN", "load_model",
-        "model_class",
+        "AbsorbingTime", "BiasedMF", "Caser", "ChebyCF", "ContentKNN", "FactorizationMachine", "GRU4Rec", "GraphBlend", "HittingTime",
+        "ItemKNN", "LightGCN", "LogisticMF", "MultDAE", "MultVAE", "NeuMF", "NextItNet", "P3alpha", "PersonalizedPageRank",
+        "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF", "TurboCF", "UltraGCN",
+        "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_new_items", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
@@ -77,6 +77,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import BiasedMF as BiasedMF
     from .models import Caser as Caser
     from .models import ChebyCF as ChebyCF
+    from .models import ContentKNN as ContentKNN
     from .models import FactorizationMachine as FactorizationMachine
     from .models import GraphBlend as GraphBlend
     from .models import GRU4Rec as GRU4Rec

@@ -7,6 +7,7 @@ from .als import ALS
 from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
 from .caser import Caser
+from .content_knn import ContentKNN
 from .ease import DAN, EASE, EDLAE, RDLAE
 from .fm import FactorizationMachine
 from .graph_blend import GraphBlend
@@ -43,6 +44,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(GMF, MLP, NeuMF, SoftmaxMF, FactorizationMachine),
         *(MultVAE, MultDAE),
         *(BiasedMF, SVDpp),
+        *(ContentKNN,),
     )
 }
 
@@ -74,6 +76,7 @@ __all__ = [
     "BiasedMF",
     "Caser",
     "ChebyCF",
+    "ContentKNN",
     "Explanation",
     "FactorizationMachine",
     "GRU4Rec",

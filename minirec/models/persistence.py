@@ -122,7 +122,8 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
 
 
 def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, Any]) -> Recommender:
-    model = cls(**header["params"])
+    # a list of JSON was a tuple: hyper-parameters are immutable
+    model = cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in header["params"].items()})
     model._check()
     model.users_, model.items_ = _take_ids(arrays, "users"), _take_ids(arrays, "items")
     model.seen_ = _take_csr(arrays, "seen")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..data.dataset import Dataset
 from ..engine.backend import resolve
 from . import MODELS, model_class
@@ -26,6 +28,7 @@ def warmup(models: Sequence[str] | None = None) -> list[str]:
         times=list(range(len(events))),
         name="warm-up",
     )
+    data = data.with_columns(item_features={"content": np.eye(6, dtype=np.float32)})
     for cls in chosen:
         model = cls()
         if "iterations" in model.get_params():

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 from ..errors import ParameterError
 from ..models.base import Recommender
-from . import files, fitting, parameters, requests  # noqa: F401  (each adds its checks)
+from . import content, files, fitting, parameters, requests  # noqa: F401  (each adds its checks)
 from .subject import SUBJECTS, Other, Subject, subject_of
 from .tools import CHECKS, Check
 

@@ -19,7 +19,8 @@ from .tools import all_scores, check, expect, file_bytes, histories, lists, refu
 def saved_and_loaded(subject: Subject) -> None:
     """A loaded model has the same parameters and provenance, answers alike, bit by bit, and saves to the same bytes."""
     for kind in ("integers", "mixed"):
-        data = shop() if kind == "integers" else relabelled(shop(), kind)
+        data = subject.data(shop())
+        data = data if kind == "integers" else relabelled(data, kind)
         model = subject.make().fit(data, validation=shop(seed=1))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "a model.npz"
@@ -41,7 +42,7 @@ def saved_and_loaded(subject: Subject) -> None:
 @check
 def saved_without_users(subject: Subject) -> None:
     """`items_only` leaves the users out: new users are served as before, known ones are refused; or the model says that it needs them."""
-    model = subject.make().fit(shop())
+    model = subject.make().fit(subject.data(shop()))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.npz"
         try:

@@ -19,7 +19,7 @@ from .tools import all_scores, check, expect, file_bytes, histories, lists, new_
 @check
 def one_item(subject: Subject) -> None:
     """A catalogue of one item: nothing is left for those who have it."""
-    model = subject.make().fit(Dataset.from_arrays([1, 2, 3], ["a", "a", "a"], weights=[1.0, 2.0, 3.0], times=[1, 2, 3]))
+    model = subject.make().fit(subject.data(Dataset.from_arrays([1, 2, 3], ["a", "a", "a"], weights=[1.0, 2.0, 3.0], times=[1, 2, 3])))
     expect([len(found.items) for found in model.recommend()] == [0, 0, 0], "nobody has an unseen item")
     expect([found.items for found in model.recommend(exclude_seen=False)] == [["a"]] * 3, "with exclude_seen=False there is one item")
     expect(np.isfinite(all_scores(model)).all(), "scores must be finite")
@@ -28,7 +28,8 @@ def one_item(subject: Subject) -> None:
 @check
 def one_user(subject: Subject) -> None:
     """A single user, who has seen everything."""
-    model = subject.make().fit(Dataset.from_arrays([7] * 4, list("abcd"), weights=[1.0, 2.0, 3.0, 4.0], times=[1, 2, 3, 4]))
+    data = subject.data(Dataset.from_arrays([7] * 4, list("abcd"), weights=[1.0, 2.0, 3.0, 4.0], times=[1, 2, 3, 4]))
+    model = subject.make().fit(data)
     expect(len(model.recommend(7)[0].items) == 0, "the user has seen all items")
     expect(len(model.recommend(history=[["a"]])[0].items) == 3, "a new user gets the other items")
     expect(np.isfinite(all_scores(model)).all(), "scores must be finite")
@@ -37,7 +38,7 @@ def one_user(subject: Subject) -> None:
 @check
 def duplicate_events(subject: Subject) -> None:
     """Events that repeat a pair are learned from, and make no item appear twice."""
-    data = shop()
+    data = subject.data(shop())
     again = np.concatenate([np.arange(len(data)), np.arange(0, len(data), 2), np.arange(0, len(data), 4)])
     model = subject.make().fit(data.select(again))
     for (_, items, _), seen in zip(model.recommend(k=100), histories(model, range(len(model.users_))), strict=True):
@@ -48,7 +49,7 @@ def duplicate_events(subject: Subject) -> None:
 @check
 def columns_that_are_missing(subject: Subject) -> None:
     """Events without weights and times will do; a model of ratings says that it needs the weights."""
-    data = shop().with_columns(timestamp=None)
+    data = subject.data(shop()).with_columns(timestamp=None)
     bare = data.with_columns(weight=None)
     if subject.cls.score_kind == "rating":
         refuses(DataError, lambda: subject.make().fit(bare), "events without ratings", "weight")
@@ -61,7 +62,7 @@ def columns_that_are_missing(subject: Subject) -> None:
 @check
 def kinds_of_ids(subject: Subject) -> None:
     """Integers, strings or both as ids give the same lists and scores."""
-    data = shop()
+    data = subject.data(shop())
     model = subject.make().fit(data)
     for kind in ("strings", "mixed"):
         other_data = relabelled(data, kind)
@@ -79,12 +80,12 @@ def kinds_of_ids(subject: Subject) -> None:
 @check
 def same_seed_same_bytes(subject: Subject) -> None:
     """Two fits give the same file, whatever was fitted before, and leave NumPy's global generator alone."""
-    data = shop()
+    data = subject.data(shop())
     before = np.random.get_state(legacy=False)["state"]  # noqa: NPY002  (the very thing that must not be touched)
     first = subject.make().fit(data)
     again = file_bytes(first)
     expect(file_bytes(subject.make().fit(data)) == again, "a second model with the same seed differs")
-    first.fit(shop(seed=1))
+    first.fit(subject.data(shop(seed=1)))
     expect(file_bytes(first.fit(data)) == again, "a second fit must forget the first")
     after = np.random.get_state(legacy=False)["state"]  # noqa: NPY002
     expect(all(np.array_equal(before[key], after[key]) for key in before), "fit must not use NumPy's global generator")
@@ -93,7 +94,7 @@ def same_seed_same_bytes(subject: Subject) -> None:
 @check
 def threads_do_not_matter(subject: Subject) -> None:
     """One thread and two give the same file and the same lists, on data of several blocks of rows."""
-    data = shop(n_users=150, n_items=270)
+    data = subject.data(shop(n_users=150, n_items=270))
 
     def result(threads: int) -> tuple[bytes, Any, Any]:
         with options(threads=threads):
@@ -109,7 +110,7 @@ def backends_agree(subject: Subject) -> None:
     """NumPy and Numba give scores within 1e-4 of their range; without Numba there is nothing to compare."""
     if find_spec("numba") is None:
         return
-    data = shop()
+    data = subject.data(shop())
     found = []
     for backend in ("numpy", "numba"):
         with options(backend=backend):
@@ -123,7 +124,7 @@ def backends_agree(subject: Subject) -> None:
 @check
 def inputs_stay_as_they_are(subject: Subject) -> None:
     """Neither `fit` nor `recommend` writes to what it is given."""
-    data = shop()
+    data = subject.data(shop())
     before, matrix = data.fingerprint, data.matrix.to_dense()
     model = subject.make().fit(data, validation=shop(seed=1))
     items, users = list(model.items_), list(model.users_)
@@ -148,13 +149,13 @@ def known_answer(subject: Subject) -> None:
     model = subject.make(**subject.accurate)
     if subject.cls.score_kind == "rating":
         held = ratings()
-        predicted = model.fit(held.train).score(held.users, held.items)
+        predicted = model.fit(subject.data(held.train)).score(held.users, held.items)
         share = float(np.sqrt(np.mean((predicted - held.weights) ** 2)) / np.std(held.weights))
         expect(share <= subject.error, f"RMSE is {share:.3f} of the standard deviation of the ratings, at most {subject.error} is expected")
         return
     held = blocks()
     expected = set(zip(held.users, held.items, strict=True))
-    found = [(user, item) for user, items, _ in model.fit(held.train).recommend(k=2) for item in items]
+    found = [(user, item) for user, items, _ in model.fit(subject.data(held.train)).recommend(k=2) for item in items]
     recall = len(expected & set(found)) / len(expected)
     expect(recall >= subject.recall, f"recall is {recall:.2f} where the answer is obvious, at least {subject.recall} is expected")
 
@@ -162,7 +163,7 @@ def known_answer(subject: Subject) -> None:
 @check
 def memory_is_estimated(subject: Subject) -> None:
     """The estimate is a whole number of bytes that does not shrink with the data; a budget below it is an error before the work."""
-    small, large = shop(), shop(n_users=120, n_items=60)
+    small, large = subject.data(shop()), subject.data(shop(n_users=120, n_items=60))
     need = subject.make().estimate_memory(large)
     expect(isinstance(need, int) and need >= subject.make().estimate_memory(small) >= 0, "estimate_memory must give bytes that grow")
     if need > 1:
@@ -175,7 +176,7 @@ def memory_is_estimated(subject: Subject) -> None:
 @check
 def progress_is_reported(subject: Subject) -> None:
     """An iterative model leaves a record an iteration, tells `progress` and `callback`, is usable meanwhile, and stops when asked."""
-    data, held = shop(), shop(seed=1)
+    data, held = subject.data(shop()), shop(seed=1)
     steps: list[tuple[int, int]] = []
     records: list[dict[str, float]] = []
 
@@ -211,7 +212,7 @@ def an_interrupted_fit_leaves_no_model(subject: Subject) -> None:
 
     model = subject.make()
     try:
-        model.fit(shop(), callback=fail)
+        model.fit(subject.data(shop()), callback=fail)
     except KeyboardInterrupt:
         refuses(NotFittedError, lambda: model.recommend(), "recommend after an interrupted fit")
     else:
@@ -221,7 +222,7 @@ def an_interrupted_fit_leaves_no_model(subject: Subject) -> None:
 @check
 def updates(subject: Subject) -> None:
     """Further events are taken in, or the model says that it cannot."""
-    data = shop()
+    data = subject.data(shop())
     model = subject.make().fit(data.select(np.arange(0, len(data), 2)))
     try:
         updated = model.update(data.select(np.arange(1, len(data), 2)))
@@ -235,7 +236,7 @@ def updates(subject: Subject) -> None:
 @check
 def users_are_forgotten(subject: Subject) -> None:
     """A model without a user is what a fit without the user gives, or it says that it cannot be had."""
-    data = shop()
+    data = subject.data(shop())
     user = data.users[3]
     model = subject.make().fit(data)
     try:

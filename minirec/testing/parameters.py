@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import NotFittedError, NotSupportedError, ParameterError
 from ..models.base import Recommender
-from .sets import shop
+from .sets import shop, without_items
 from .subject import Subject
 from .tools import all_scores, check, expect, histories, new_scores, refuses
 
@@ -36,7 +36,7 @@ def constructor_stores_its_arguments(subject: Subject) -> None:
 @check
 def clone_keeps_the_parameters(subject: Subject) -> None:
     """A clone is unfitted, has equal parameters but for the changes, and prints as a call that makes it again."""
-    model = subject.make().fit(shop())
+    model = subject.make().fit(subject.data(shop()))
     clone = model.clone()
     expect(type(clone) is type(model) and clone.get_params() == model.get_params(), "a clone must have the same class and parameters")
     expect("users_" not in vars(clone), "a clone must not be fitted")
@@ -52,7 +52,7 @@ def clone_keeps_the_parameters(subject: Subject) -> None:
 @check
 def bad_parameters_are_refused_by_fit(subject: Subject) -> None:
     """Values of a wrong kind raise ParameterError, with the name of the parameter, in `fit`."""
-    data = shop()
+    data = subject.data(shop())
     for name, value in subject.make().get_params().items():
         wrong: list[Any] = ["no such value", float("nan"), float("inf"), [1]]
         if isinstance(value, int) and not isinstance(value, bool):
@@ -66,10 +66,14 @@ def bad_parameters_are_refused_by_fit(subject: Subject) -> None:
 @check
 def every_parameter_changes_the_result(subject: Subject) -> None:
     """No parameter is dead: another value of it gives other scores of known or of new users, unless it is exempt with a reason."""
-    data = shop()
+    data = subject.data(shop())
+    known, new, held = without_items(data)
 
     def result(**changes: Any) -> bytes:
-        model = subject.make(**changes).fit(data)
+        if subject.reads_content:  # it may be that a parameter is about new items alone
+            model: Recommender = subject.fitted(known, **changes).add_items(new, held)
+        else:
+            model = subject.make(**changes).fit(data)
         return all_scores(model).tobytes() + new_scores(model, histories(model)).tobytes()
 
     names = subject.make().get_params().keys()

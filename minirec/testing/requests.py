@@ -16,7 +16,7 @@ from .tools import all_scores, check, expect, histories, lists, new_scores, refu
 
 
 def _fitted(subject: Subject) -> Recommender:
-    return subject.make().fit(shop())
+    return subject.make().fit(subject.data(shop()))
 
 
 @check

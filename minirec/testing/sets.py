@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
-from ..data.ids import Rows
+from ..data.ids import Id, Rows
 
 GROUPS = 3
 
@@ -82,6 +83,32 @@ def relabelled(data: Dataset, kind: str) -> Dataset:
         first = 0 if kind == "strings" else n // 2
         return [int(row) if row < first else f"id {row:06d} é" for row in rows]
 
-    return Dataset.from_arrays(
+    renamed = Dataset.from_arrays(
         rename(data.user, data.n_users), rename(data.item, data.n_items), weights=data.weight, times=data.timestamp, name=data.name
     )
+    return renamed.with_columns(user_features=data.user_features, item_features=data.item_features)
+
+
+def with_content(data: Dataset, seed: int = 0) -> Dataset:
+    """The same events with vectors of items, "text" and "picture", and of users, "answers": who has what, projected, with noise.
+
+    So items that the same users have are alike, and the groups of `shop` and `blocks` are there to be seen.
+    """
+    rng = np.random.default_rng(seed)
+    seen = data.binary.to_dense().astype(np.float64)
+
+    def vectors(rows: NDArray[np.float64], width: int) -> NDArray[np.float32]:
+        projected = (rows[:, :, None] * rng.standard_normal((rows.shape[1], width))).sum(axis=1)
+        projected /= np.linalg.norm(projected, axis=1, keepdims=True)
+        noisy: NDArray[np.float32] = (projected + 0.1 * rng.standard_normal(projected.shape)).astype(np.float32)
+        return noisy
+
+    items = {"text": vectors(seen.T, 6), "picture": vectors(seen.T, 3)}
+    return data.with_columns(item_features=items, user_features={"answers": vectors(seen, 4)})
+
+
+def without_items(data: Dataset, every: int = 6) -> tuple[Dataset, list[Id], dict[str, NDArray[np.float32]]]:
+    """Events without those of each so-manieth item, the ids of these items, and their features."""
+    held = np.arange(data.n_items) % every == every - 1
+    known = data.select(~held[data.item]).compact()
+    return known, data.items.ids(np.flatnonzero(held)), {name: column[held] for name, column in data.item_features.items()}

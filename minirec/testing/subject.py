@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ..data.dataset import Dataset
 from ..models import MODELS
 from ..models.base import Recommender
+from ..models.content import ContentModel
+from .sets import with_content
 
 
 class Other(NamedTuple):
@@ -24,6 +27,7 @@ class Subject:
     small : parameters that make a fit on a few hundred events take milliseconds.
     accurate : further parameters, with which it must find the known answer.
     recall : share of the held-out items of `blocks` that its first two recommendations must hold, on average.
+    new_recall : for models of content, share of the new items of their group among the first that users of `blocks` get.
     error : for models of ratings, the largest RMSE on the held-out `ratings`, as a share of their standard deviation.
     others : {parameter: another value, or Other(value, given)} where the suite cannot guess one (see `other_value`).
     exempt : {parameter: reason} for parameters that must not change the result.
@@ -33,6 +37,7 @@ class Subject:
     small: Mapping[str, Any] = field(default_factory=dict)
     accurate: Mapping[str, Any] = field(default_factory=dict)
     recall: float = 0.9
+    new_recall: float = 0.9
     error: float = 0.5
     others: Mapping[str, Any] = field(default_factory=dict)
     exempt: Mapping[str, str] = field(default_factory=dict)
@@ -40,6 +45,21 @@ class Subject:
     def make(self, **changes: Any) -> Recommender:
         """An unfitted small model."""
         return self.cls(**{**self.small, **changes})
+
+    @property
+    def reads_content(self) -> bool:
+        """Whether it needs data with content."""
+        return issubclass(self.cls, ContentModel)
+
+    def data(self, data: Dataset) -> Dataset:
+        """A data set of the suite as the model needs it."""
+        return with_content(data) if self.reads_content else data
+
+    def fitted(self, data: Dataset, **changes: Any) -> ContentModel:
+        """A small model of content, fitted."""
+        model = self.make(**changes).fit(data)
+        assert isinstance(model, ContentModel)
+        return model
 
     def other_value(self, name: str) -> Other:
         """A value of a parameter unlike the one of the small model.
@@ -84,6 +104,8 @@ _SAMPLED_ACCURATE: Mapping[str, Any] = {"factors": 8, "iterations": 10, "validat
 _ENCODING: Mapping[str, Any] = {"factors": 4, "iterations": 3, "batch_size": 16, "learning_rate": 0.01}
 _ENCODED: Mapping[str, Any] = {"factors": 8, "iterations": 60, "validation_share": 0.0, "learning_rate": 0.02}
 
+_CONTENT_OTHERS: Mapping[str, Any] = {"features": "text"}
+
 SUBJECTS: dict[str, Subject] = {
     "popularity": Subject(MODELS["popularity"], recall=0.0, others={"half_life": 100.0}),
     "random": Subject(MODELS["random"], recall=0.0),
@@ -91,6 +113,12 @@ SUBJECTS: dict[str, Subject] = {
         MODELS["itemknn"],
         small={"neighbors": 4},
         others={"k1": Other(0.1, {"similarity": "bm25"}), "b": Other(0.0, {"similarity": "bm25"})},
+    ),
+    "contentknn": Subject(
+        MODELS["contentknn"],
+        small={"neighbors": 4},
+        accurate={"neighbors": 10},
+        others=_CONTENT_OTHERS,
     ),
     "userknn": Subject(
         MODELS["userknn"],

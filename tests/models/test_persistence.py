@@ -16,7 +16,7 @@ from naive_models import Together, Turned
 from minirec.errors import ModelFileError, NotFittedError, NotSupportedError, ParameterError
 from minirec.models import MODELS, load_model
 from minirec.testing import SUBJECTS
-from minirec.testing.sets import relabelled, shop
+from minirec.testing.sets import relabelled, shop, with_content
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,7 +34,7 @@ def files(tmp_path_factory):
     models = {"dense": Together(), "sparse": Together(sparse=True), "factors": Turned()}
     out = {}
     for name, model in (models | {name: subject.make() for name, subject in SUBJECTS.items()}).items():
-        model.fit(relabelled(shop(), "mixed")).save(folder / name)
+        model.fit(relabelled(with_content(shop()), "mixed")).save(folder / name)
         out[name] = (folder / name).read_bytes()
     return out
 
