@@ -7,7 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,17 @@ from ..errors import DataError, ModelFitError, ParameterError
 
 Vectors: TypeAlias = NDArray[np.float32]
 Things: TypeAlias = Sequence[Any] | NDArray[Any] | Mapping[str, Sequence[Any] | NDArray[Any]]
+
+
+class Transformer(Protocol):
+    """What `add_content` asks of an extractor; `Fuse` has it too."""
+
+    @property
+    def fitted(self) -> bool: ...
+
+    def transform(self, things: Any) -> Vectors: ...
+
+    def fit_transform(self, things: Any) -> Vectors: ...
 
 
 class Extractor(ABC):
@@ -51,12 +62,9 @@ class Extractor(ABC):
         Of a mapping, each field is encoded, and the vector of a thing is the mean of those of the fields that it has, by their
         weights (and normalised where the vectors are); or the extractor takes the fields together (`joint`).
         """
-        if not isinstance(things, Mapping):
-            return self._scatter(self._checked_all(things))
-        fields = {name: self._checked_all(values, name) for name, values in things.items()}
-        weights = self._field_weights(fields)
-        if self.joint:
-            return self._scatter(_joined_rows({name: fields[name] for name in weights}))
+        if self.joint or not isinstance(things, Mapping):
+            return self._scatter(self.prepared(things))
+        fields, weights = self._fields(things)
         total = np.zeros((len(next(iter(fields.values()))), self.dimension), np.float32)
         mass = np.zeros(len(total), np.float32)
         for name, weight in weights.items():
@@ -84,6 +92,13 @@ class Extractor(ABC):
     def fingerprint(self) -> str:
         """Hash over everything that the vectors depend on, weights and settings (`digest_of`); the cache goes by it."""
 
+    def prepared(self, things: Things) -> list[Any]:
+        """Each thing as `encode` wants it, None for a missing one; of a mapping, its fields ((name, value), ...) in one."""
+        if not isinstance(things, Mapping):
+            return self._checked_all(things)
+        fields, weights = self._fields(things)
+        return _joined_rows({name: fields[name] for name in weights})
+
     def checked(self, thing: Any) -> Any:
         """A thing as `encode` wants it, None for a missing one; DataError for what the extractor cannot use."""
         return None if is_missing(thing) else thing
@@ -103,7 +118,9 @@ class Extractor(ABC):
                 raise DataError(f"thing {at}{f' of field {field!r}' if field else ''}: {error}") from None
         return checked
 
-    def _field_weights(self, fields: Mapping[str, list[Any]]) -> dict[str, float]:
+    def _fields(self, things: Mapping[str, Any]) -> tuple[dict[str, list[Any]], dict[str, float]]:
+        """The checked fields, and the weights of those that count."""
+        fields = {name: self._checked_all(values, name) for name, values in things.items()}
         lengths = {name: len(values) for name, values in fields.items()}
         if not lengths or len(set(lengths.values())) > 1:
             raise DataError(f"fields of equal length are needed, got {lengths}")
@@ -113,7 +130,7 @@ class Extractor(ABC):
         weights = {name: float(given.get(name, 1)) for name in fields}
         if not all(0 <= weight < np.inf for weight in weights.values()) or not any(weights.values()):
             raise ParameterError(f"weights of fields must be at least 0, and one above it, got {weights}")
-        return {name: weight for name, weight in weights.items() if weight > 0}
+        return fields, {name: weight for name, weight in weights.items() if weight > 0}
 
     def _scatter(self, things: list[Any]) -> Vectors:
         """Encode every distinct thing once; the rows of missing ones stay zero."""
@@ -205,7 +222,7 @@ def digest_of(*parts: Any) -> str:
 
 def add_content(
     dataset: Dataset,
-    extractor: Extractor,
+    extractor: Transformer,
     columns: str | Sequence[str] = ("title", "category"),
     *,
     name: str = "text",
@@ -226,9 +243,7 @@ def add_content(
     things: Things = fields if len(fields) > 1 else features[names[0]]
     if join is not None:
         things = joined(fields, join)
-    if not extractor.fitted:
-        extractor.fit(things)
-    vectors = extractor.transform(things)
+    vectors = extractor.transform(things) if extractor.fitted else extractor.fit_transform(things)
     if not present(vectors).any():
         raise DataError(f"no item of {dataset.name!r} has content in {list(names)}: all vectors are zero")
     return dataset.with_columns(item_features={**features, name: vectors})
