@@ -14,6 +14,7 @@ from .graph_blend import GraphBlend
 from .graph_filters import BSPM, GFCF, ChebyCF
 from .gru4rec import GRU4Rec
 from .hitting import AbsorbingCost, AbsorbingTime, HittingTime
+from .l3ae import L3AE
 from .lightgcn import LightGCN
 from .logistic import LogisticMF
 from .multvae import MultDAE, MultVAE
@@ -44,7 +45,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(GMF, MLP, NeuMF, SoftmaxMF, FactorizationMachine),
         *(MultVAE, MultDAE),
         *(BiasedMF, SVDpp),
-        *(ContentKNN,),
+        *(ContentKNN, L3AE),
     )
 }
 
@@ -65,6 +66,7 @@ __all__ = [
     "EDLAE",
     "GFCF",
     "GMF",
+    "L3AE",
     "MLP",
     "MODELS",
     "RDLAE",

@@ -26,53 +26,25 @@ _TERMS = 256  # terms of the Gram matrix that are exchanged at a time
 _ROWS = 16  # rows of a matrix that one task works on
 
 
-class LinearAutoencoder(LinearModel):
-    """W_ij = -P_ij m_j r_i / r_j for i != j, W_jj = 0, where P = G^-1, G = Xᵀ C X + diag(penalty), X binary (users, items).
-
-    The models differ in the weights C of the users, in the penalty, and in the scales m and r of the items.
+class GramModel(LinearModel):
+    """A linear model that rests on -G^-1, G = Xᵀ C X + diag(penalty), X binary (users, items), C the weights of the users.
 
     The inverse is taken in float32 and checked against the equations G P v = v on fixed vectors v, in float64; where less than
     four digits hold (a penalty far below the largest popularity), it is taken in float64; ModelFitError where that does not
     suffice either. Time O(items^3), memory 4 items^2 bytes, on float64 12: for catalogues of up to some 40 thousand.
-
-    `update` and `forget` are exact: what a fit on the events then left would give, up to rounding. A user's events are a term
-    c x xᵀ of G, and an item whose penalty follows its popularity is a term of the diagonal; P follows by Woodbury's identity,
-    in O(items^2) for each term, and is checked again. P itself is not stored: it is in the weights, with `inverse_diagonal_`.
     """
-
-    _state: ClassVar[tuple[str, ...]] = ("weights_", "inverse_diagonal_")
-
-    weights_: Scores
-    inverse_diagonal_: Vector  # P_jj (items,)
-
-    # ---- what a model defines -------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def _penalty(self, popularity: Vector) -> Vector:
-        """What is added to the diagonal of the Gram matrix, above 0."""
 
     def _user_weights(self, lengths: Vector) -> Vector:
         """The diagonal of C, for users with histories of these lengths."""
         return np.ones(len(lengths))
 
-    def _multiplier(self, diagonal: Vector, penalty: Vector) -> Vector:
-        """m_j, from P_jj; 1 / P_jj makes the diagonal of I - P diag(m) zero."""
-        return 1 / diagonal
-
-    def _item_scale(self, popularity: Vector) -> Vector:
-        """r_i, above 0."""
-        return np.ones(len(popularity))
-
-    # ---- fitting --------------------------------------------------------------------------------------------------------
-
     def estimate_memory(self, dataset: Dataset) -> int:
         return _memory(dataset, np.float32)
 
-    def _fit(self, train: Dataset, monitor: Monitor) -> None:
-        popularity = train.item_counts.astype(np.float64)
-        penalty, scale = self._penalty(popularity), self._item_scale(popularity)
+    def _checked_inverse(self, train: Dataset, penalty: Vector) -> NDArray[Any]:
+        """-P, float32 where that is exact enough, else float64."""
         try:
-            negative = self._inverse(train.binary, penalty, np.float32)
+            return self._inverse(train.binary, penalty, np.float32)
         except ModelFitError:
             need, budget = _memory(train, np.float64), memory_budget()
             if need > budget:
@@ -80,10 +52,7 @@ class LinearAutoencoder(LinearModel):
                     f"{self!r} needs float64 on this data, about {need / 1e9:.2f} GB; the budget "
                     f"(MINIREC_MEMORY) is {budget / 1e9:.2f} GB. Raise regularization, or the budget"
                 ) from None
-            negative = self._inverse(train.binary, penalty, np.float64)
-        self.inverse_diagonal_ = -negative.diagonal().astype(np.float64)
-        _rescale(negative, scale, self._multiplier(self.inverse_diagonal_, penalty) / scale)
-        self.weights_ = negative.astype(np.float32, copy=False)
+            return self._inverse(train.binary, penalty, np.float64)
 
     def _inverse(self, x: CSR, penalty: Vector, dtype: Any) -> NDArray[Any]:
         """-P, checked."""
@@ -105,6 +74,47 @@ class LinearAutoencoder(LinearModel):
         probes = _probes(len(solved))
         left = matrix.T @ (weights[:, None] * (matrix @ solved)) + penalty[:, None] * solved - probes
         return float(np.linalg.norm(left) / np.linalg.norm(probes))
+
+
+class LinearAutoencoder(GramModel):
+    """W_ij = -P_ij m_j r_i / r_j for i != j, W_jj = 0, where P = G^-1, G = Xᵀ C X + diag(penalty), X binary (users, items).
+
+    The models differ in the weights C of the users, in the penalty, and in the scales m and r of the items. How the inverse is taken,
+    time and memory: see GramModel.
+
+    `update` and `forget` are exact: what a fit on the events then left would give, up to rounding. A user's events are a term
+    c x xᵀ of G, and an item whose penalty follows its popularity is a term of the diagonal; P follows by Woodbury's identity,
+    in O(items^2) for each term, and is checked again. P itself is not stored: it is in the weights, with `inverse_diagonal_`.
+    """
+
+    _state: ClassVar[tuple[str, ...]] = ("weights_", "inverse_diagonal_")
+
+    weights_: Scores
+    inverse_diagonal_: Vector  # P_jj (items,)
+
+    # ---- what a model defines -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _penalty(self, popularity: Vector) -> Vector:
+        """What is added to the diagonal of the Gram matrix, above 0."""
+
+    def _multiplier(self, diagonal: Vector, penalty: Vector) -> Vector:
+        """m_j, from P_jj; 1 / P_jj makes the diagonal of I - P diag(m) zero."""
+        return 1 / diagonal
+
+    def _item_scale(self, popularity: Vector) -> Vector:
+        """r_i, above 0."""
+        return np.ones(len(popularity))
+
+    # ---- fitting --------------------------------------------------------------------------------------------------------
+
+    def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        popularity = train.item_counts.astype(np.float64)
+        penalty, scale = self._penalty(popularity), self._item_scale(popularity)
+        negative = self._checked_inverse(train, penalty)
+        self.inverse_diagonal_ = -negative.diagonal().astype(np.float64)
+        rescale(negative, scale, self._multiplier(self.inverse_diagonal_, penalty) / scale)
+        self.weights_ = negative.astype(np.float32, copy=False)
 
     def _check_shapes(self) -> None:
         super()._check_shapes()
@@ -242,7 +252,7 @@ def gram_matrix(x: CSR, backend: str, dtype: Any = np.float32, weights: Vector |
     return gram
 
 
-def _rescale(matrix: NDArray[Any], rows: Vector, columns: Vector) -> None:
+def rescale(matrix: NDArray[Any], rows: Vector, columns: Vector) -> None:
     """Multiply rows and columns by scales, in place, and set the diagonal to zero."""
 
     def block(start: int, stop: int) -> None:

@@ -120,6 +120,11 @@ SUBJECTS: dict[str, Subject] = {
         accurate={"neighbors": 10},
         others=_CONTENT_OTHERS,
     ),
+    "l3ae": Subject(
+        MODELS["l3ae"],
+        small={"regularization": 3.0, "content_weight": 4.0, "content_regularization": 1.0},
+        others=_CONTENT_OTHERS,
+    ),
     "userknn": Subject(
         MODELS["userknn"],
         small={"neighbors": 4},
