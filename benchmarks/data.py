@@ -92,6 +92,13 @@ def beauty(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
     return _without_last(mr.Dataset.from_arrays(users, items, times=np.arange(len(items)), name="amazon-beauty"), ends - 1)
 
 
+def beauty_validation(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
+    """Of Amazon Beauty without the last event of each user: all but the last event, and the last ones."""
+    train, _ = beauty(source)
+    order = np.lexsort((train.timestamp, train.user))
+    return _without_last(train, order[np.append(np.diff(train.user[order]) != 0, True)])
+
+
 def movielens_order(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
     """MovieLens-1M in the order of the file of the SASRec papers: all but the last event of each user, and the last ones."""
     import minirec as mr
@@ -144,6 +151,7 @@ READERS = {
     "ml-100k": _movielens("ml-100k"),
     "gowalla": gowalla,
     "beauty": beauty,
+    "beauty-validation": beauty_validation,
     "ml-1m-order": movielens_order,
 }
 
