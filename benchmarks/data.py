@@ -19,6 +19,7 @@ SEED = 0
 HELD_OUT = 0.2
 HELD_OUT_SYNTHETIC = 0.05
 SYNTHETIC = {"syn5m": "zipf-5000000-100000-50000", "syn50m": "zipf-50000000-1000000-200000"}
+STRONG = "ml-1m-strong"
 GROUPS = 50  # of items and users with common tastes, in the synthetic events
 TASTE = 0.7  # share of synthetic events that follow the user's tastes
 
@@ -40,12 +41,12 @@ def prepare(name: str, source: Path | None, work: Path) -> Path:
         meta = _save_split(folder, *_zipf(events, users, items))
     elif match := re.fullmatch(r"events-(\d+)", name):
         meta = _save_events(folder, int(match[1]))
-    elif name in READERS:
+    elif name in READERS or name == STRONG:
         if source is None:
             raise NoData(f"{name} is read from files: name their folder with --data-folder or MINIREC_DATA")
-        meta = _save_datasets(folder, *READERS[name](source))
+        meta = _save_strong(folder, *strong_movielens(source)) if name == STRONG else _save_datasets(folder, *READERS[name](source))
     else:
-        raise NoData(f"unknown data set {name}; there are {', '.join([*READERS, *SYNTHETIC])} and zipf-EVENTS-USERS-ITEMS")
+        raise NoData(f"unknown data set {name}; there are {', '.join([*READERS, STRONG, *SYNTHETIC])} and zipf-EVENTS-USERS-ITEMS")
     (folder / "meta.json").write_text(json.dumps({"name": name, "seed": SEED} | meta), "utf-8")
     return folder
 
@@ -91,6 +92,13 @@ def beauty(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
     return _without_last(mr.Dataset.from_arrays(users, items, times=np.arange(len(items)), name="amazon-beauty"), ends - 1)
 
 
+def beauty_validation(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
+    """Of Amazon Beauty without the last event of each user: all but the last event, and the last ones."""
+    train, _ = beauty(source)
+    order = np.lexsort((train.timestamp, train.user))
+    return _without_last(train, order[np.append(np.diff(train.user[order]) != 0, True)])
+
+
 def movielens_order(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
     """MovieLens-1M in the order of the file of the SASRec papers: all but the last event of each user, and the last ones."""
     import minirec as mr
@@ -103,6 +111,36 @@ def movielens_order(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
     return _without_last(mr.Dataset.from_arrays(user, item, times=np.arange(len(user)), name="ml-1m-order"), ends)
 
 
+def strong_movielens(source: Path, side: str = "test") -> tuple[mr.Dataset, mr.Dataset, mr.Dataset]:
+    """Train, and of the users held out for "validation" or "test" the items shown and the others.
+
+    Ratings of 4 and more, users with at least 5 of them. The users are put in random order: 750 for the test, 750 for validation, the
+    rest for train. Of each held-out user's items 80 % are shown, as many as fit, at random. Items that train does not have are left out.
+    All draws are of a generator of seed 98765.
+    """
+    import minirec as mr
+
+    with np.load(_first(source / "ml-1m", "interactions.npz")) as arrays:
+        liked = arrays["rating"] >= 4
+        user, item = arrays["user"][liked], arrays["item"][liked]
+    enough = np.bincount(user)[user] >= 5
+    order = np.lexsort((item[enough], user[enough]))  # so that the draws do not depend on the order of the file
+    user, item = user[enough][order], item[enough][order]
+    rng = np.random.default_rng(98765)
+    users = rng.permutation(np.unique(user))
+    place = rng.random(len(user))  # a draw for each event: the items of a user, in the order of these, are shown or foreseen
+    held = np.isin(user, users[:1500])
+    chosen = np.isin(user, users[:750] if side == "test" else users[750:1500]) & np.isin(item, item[~held])
+    drawn = np.lexsort((place, user))
+    rank = np.empty(len(user), np.int64)
+    counts = np.bincount(user)
+    rank[drawn] = np.arange(len(user)) - (np.cumsum(counts) - counts)[user[drawn]]
+    shown = rank < (0.8 * counts[user]).astype(np.int64)
+    parts = ~held, chosen & shown, chosen & ~shown
+    train, fold_in, target = (mr.Dataset.from_arrays(user[part], item[part], name="strong-ml-1m") for part in parts)
+    return train, fold_in, target
+
+
 def _without_last(data: mr.Dataset, last: NDArray[np.int64]) -> tuple[mr.Dataset, mr.Dataset]:
     is_last = np.isin(np.arange(len(data)), last)
     return data.select(~is_last).compact(), data.select(is_last)
@@ -113,6 +151,7 @@ READERS = {
     "ml-100k": _movielens("ml-100k"),
     "gowalla": gowalla,
     "beauty": beauty,
+    "beauty-validation": beauty_validation,
     "ml-1m-order": movielens_order,
 }
 
@@ -134,6 +173,22 @@ def _save_datasets(folder: Path, train: mr.Dataset, held: mr.Dataset) -> dict[st
     return _save(folder, shape, (train.user, train.item, weight), (user[known], item[known], held_weight[known]), int((~known).sum()))
 
 
+def _save_strong(folder: Path, train: mr.Dataset, shown: mr.Dataset, hidden: mr.Dataset) -> dict[str, Any]:
+    """Train; and held-out users, a row each, in `shown` and `held`: what their histories are and what is to be foreseen."""
+    from scipy.sparse import csr_matrix, save_npz
+
+    users = np.unique(hidden.users.ids(hidden.user))
+    shape = (len(users), train.n_items)
+    pairs = [(np.searchsorted(users, part.users.ids(part.user)), train.items.rows(part.items.ids(part.item))) for part in (shown, hidden)]
+    known = np.isin(shown.users.ids(shown.user), users)  # who has nothing to be foreseen is left out
+    ones = np.ones(known.sum(), np.float32)
+    matrix = csr_matrix((ones, tuple(rows[known] for rows in pairs[0])), shape, np.float32)
+    matrix.sort_indices()
+    save_npz(folder / "shown.npz", matrix, compressed=False)
+    numbers = [np.ones(len(part), np.float32) for part in (train, hidden)]
+    return _save(folder, (train.n_users, train.n_items), (train.user, train.item, numbers[0]), (*pairs[1], numbers[1]), 0, len(users))
+
+
 def _save_split(folder: Path, user: NDArray[Any], item: NDArray[Any]) -> dict[str, Any]:
     """Hold out a few events at random; users and items without a training event fall away."""
     held = np.random.default_rng(SEED + 1).random(len(user)) < HELD_OUT_SYNTHETIC
@@ -150,11 +205,14 @@ def _compact(rows: NDArray[Any], of: NDArray[np.bool_]) -> tuple[int, NDArray[np
     return int(present.sum()), np.where(present, np.cumsum(present) - 1, -1).astype(np.int32)[rows]
 
 
-def _save(folder: Path, shape: tuple[int, int], train: tuple[Any, ...], held: tuple[Any, ...], left_out: int) -> dict[str, Any]:
+def _save(
+    folder: Path, shape: tuple[int, int], train: tuple[Any, ...], held: tuple[Any, ...], left_out: int, held_users: int | None = None
+) -> dict[str, Any]:
     from scipy.sparse import csr_matrix, save_npz
 
+    rows = {"train": shape[0], "held": shape[0] if held_users is None else held_users}
     for name, (user, item, weight) in (("train", train), ("held", held)):
-        matrix = csr_matrix((weight, (user, item)), shape, np.float32)  # the kind that every peer takes
+        matrix = csr_matrix((weight, (user, item)), (rows[name], shape[1]), np.float32)  # the kind that every peer takes
         matrix.sort_indices()
         save_npz(folder / f"{name}.npz", matrix, compressed=False)
     return {"users": shape[0], "items": shape[1], "events": len(train[0]), "held": len(held[0]), "held_left_out": left_out}

@@ -1,4 +1,4 @@
-"""How long one user waits: known and folded in, with and without compiled kernels; and eight threads that ask at once."""
+"""How long one user waits: known, folded in, and by SASRec; with and without compiled kernels; and eight threads that ask at once."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .runner import SELF, Folders, Results, Row, Side, SideError, percentiles
 from .tasks import find
 
 KEY = ("task", "data", "side")
-TASKS = ("one-known-user", "one-new-user", "eight-threads")
+TASKS = ("one-known-user", "one-new-user", "one-history", "eight-threads")
 LIMIT = 600.0
 
 
 def measure(name: str, side_name: str, folders: Folders, rounds: int) -> Row:
-    """One row, from a model file on MovieLens-1M."""
+    """One row, from a model file."""
     task = find(name)
     row: Row = {"task": name, "data": task.data[0], "side": side_name, "rounds": rounds}
     row["command"] = f"python -m benchmarks latency --task {name} --again"

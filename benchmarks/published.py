@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .data import beauty, gowalla, movielens_order
+from .data import beauty, gowalla, movielens_order, strong_movielens
 from .runner import Folders, Results, Row, apart, peak
 
 if TYPE_CHECKING:
@@ -223,36 +223,6 @@ def ncf_movielens(folder: Path) -> tuple[mr.Dataset, dict[int, int], dict[int, l
             negatives[int(pair[1:].split(",")[0])] = [int(other) for other in others]
     held_out = item == np.array([positives[u] for u in range(user.max() + 1)])[user]
     return mr.Dataset.from_arrays(user[~held_out], item[~held_out], name="ncf-ml-1m"), positives, negatives
-
-
-def strong_movielens(folder: Path, side: str = "test") -> tuple[mr.Dataset, mr.Dataset, mr.Dataset]:
-    """Train, and of the users held out for "validation" or "test" the items shown and the others.
-
-    Ratings of 4 and more, users with at least 5 of them. The users are put in random order: 750 for the test, 750 for validation, the
-    rest for train. Of each held-out user's items 80 % are shown, as many as fit, at random. Items that train does not have are left out.
-    All draws are of a generator of seed 98765.
-    """
-    import minirec as mr
-
-    with np.load(folder / "ml-1m" / "interactions.npz") as arrays:
-        liked = arrays["rating"] >= 4
-        user, item = arrays["user"][liked], arrays["item"][liked]
-    enough = np.bincount(user)[user] >= 5
-    order = np.lexsort((item[enough], user[enough]))  # so that the draws do not depend on the order of the file
-    user, item = user[enough][order], item[enough][order]
-    rng = np.random.default_rng(98765)
-    users = rng.permutation(np.unique(user))
-    place = rng.random(len(user))  # a draw for each event: the items of a user, in the order of these, are shown or foreseen
-    held = np.isin(user, users[:1500])
-    chosen = np.isin(user, users[:750] if side == "test" else users[750:1500]) & np.isin(item, item[~held])
-    drawn = np.lexsort((place, user))
-    rank = np.empty(len(user), np.int64)
-    counts = np.bincount(user)
-    rank[drawn] = np.arange(len(user)) - (np.cumsum(counts) - counts)[user[drawn]]
-    shown = rank < (0.8 * counts[user]).astype(np.int64)
-    parts = ~held, chosen & shown, chosen & ~shown
-    train, fold_in, target = (mr.Dataset.from_arrays(user[part], item[part], name="strong-ml-1m") for part in parts)
-    return train, fold_in, target
 
 
 def _run_strong(claim: Claim, data: Path) -> Row:

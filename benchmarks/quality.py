@@ -94,6 +94,25 @@ class Judge:
         ranked = rank(scorer, 10, backend=resolve(), filters=Filters(banned=(seen,)))
         return Lists(ranked.indptr, ranked.items)
 
+    def strong(self, found: Found) -> Figures:
+        """Of users that are not in train, served by the histories `shown`: Recall@20 and NDCG@100 as defined by Liang et al. 2018.
+
+        lists (seeds, users, 100) : values are means over the seeds, then over the users; beside them half of their 95 % interval.
+        """
+        from minirec.evaluation.measure import Setting, measure
+        from minirec.evaluation.metrics import Lists
+
+        setting = Setting(self.held, self._matrix("shown"), self._groups, self.train.shape[0], self.train)
+        names, values = ("recall_capped@20", "ndcg@100"), []
+        for table in found["lists"]:
+            lists = Lists(np.arange(len(table) + 1) * table.shape[1], table.ravel())
+            measured = measure(lists, setting, (20, table.shape[1]), ["recall_capped", "ndcg"]).per_user
+            values.append([measured[name] for name in names])
+        figures: Figures = {}
+        for name, users in zip(names, np.mean(values, axis=0), strict=True):
+            figures |= {name: float(users.mean()), f"± of {name}": float(1.96 * users.std(ddof=1) / np.sqrt(len(users)))}
+        return figures
+
     def rmse(self, found: Found) -> Figures:
         """Root mean squared error of predictions for the held-out events, in the order of the held-out matrix."""
         return {"rmse": float(np.sqrt(np.mean((found["predictions"].astype(np.float64) - self.held.data) ** 2)))}
@@ -116,12 +135,14 @@ class Judge:
         return {name: float(value) for name, value in found.items()}
 
 
-JUDGES: dict[str, Callable[[Judge, Found], Figures]] = {name: getattr(Judge, name) for name in ("ranking", "rmse", "slim", "given")}
+JUDGES: dict[str, Callable[[Judge, Found], Figures]] = {
+    name: getattr(Judge, name) for name in ("ranking", "strong", "rmse", "slim", "given")
+}
 
 
 def agreement(one: Found, other: Found) -> float | None:
     """How far two results are the same: the share of equal lists, or of equal neighbour values (rank by rank, within 1e-4)."""
-    if "lists" in one:
+    if "lists" in one and one["lists"].ndim == 2:
         return float((one["lists"] == other["lists"]).all(axis=1).mean())
     if "indptr" in one and "penalties" not in one:
         rows = len(one["indptr"]) - 1

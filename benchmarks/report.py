@@ -74,12 +74,14 @@ def fastest(rows: Iterable[Row], threads: int = 2) -> dict[str, Row]:
 
 
 def worse(row: Row) -> bool:
-    """Whether minirec's quality is below that of the peer (a hundredth of it is noise)."""
+    """Whether minirec's quality is below that of the peer: by more than a hundredth of it, or below the interval that it has over users."""
     peer, own = row.get("peer_quality", {}), row.get("minirec_quality", {})
     if "rmse" in peer:
         return bool(own["rmse"] > 1.01 * peer["rmse"])
     if "objective" in peer:
         return bool(own["objective"] > 1.01 * peer["objective"])
+    if "± of ndcg@100" in peer:
+        return bool(own["ndcg@100"] < peer["ndcg@100"] - peer["± of ndcg@100"])
     return "ndcg@10" in peer and bool(own["ndcg@10"] < 0.99 * peer["ndcg@10"])
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ..task import Task
-from . import evaluation, graph, growth, ials, linear, neighbours, one_user, ratings, reading, sampled, sequence, topk
+from . import autoencoder, evaluation, graph, growth, ials, linear, neighbours, one_user, pairs, ratings, reading, sampled, sequence, topk
 
 TASKS: dict[str, Task] = {
     task.name: task
-    for room in (ials, sampled, graph, sequence, ratings, neighbours, linear, topk, one_user, reading, evaluation)
+    for room in (ials, sampled, graph, pairs, autoencoder, sequence, ratings, neighbours, linear, topk, one_user, reading, evaluation)
     for task in room.TASKS
 }
 _OTHER = {task.name: task for task in (one_user.AT_ONCE, *growth.GROWTH)}  # of the commands latency and scaling

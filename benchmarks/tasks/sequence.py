@@ -4,30 +4,33 @@
 SASRec: blocks that normalise first, learned places, dropout .2, feed-forward layers as wide as d. The loss is the softmax over the next
 item and 256 uniform items that a batch shares; batches are of 128 users, Adam at .001. PyTorch gets padded batches and its fused attention;
 logits are made for places that are no padding alone. Both train on all of train; what is judged is the held-out last event of each user.
+For the seconds to a quality that is the last event but one, and the last is not in the data: it is for the published rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
 
-from ..job import Array, Job, factors
-from ..task import Task
+from ..job import Array, Arrays, Job, factors
+from ..task import Goal, Task
 
-EPOCHS = 4
+EPOCHS, UNTIL, EACH = 4, 40, 2  # of a task of epochs, of one to a quality, and after how many of those it is judged
 FACTORS, BATCH, NEGATIVES, RATE, DROPOUT = 64, 128, 256, 1e-3, 0.2
 LAYERS, HEADS = 2, 1
 HIDDEN = 128  # of the recurrent network
-LENGTHS = {"beauty": 50, "ml-1m-order": 200}
+LENGTHS = {"beauty": 50, "beauty-validation": 50, "ml-1m-order": 200}
 
 
 def _length(job: Job) -> int:
     return LENGTHS[job.folder.name]
 
 
-def _minirec(job: Job, name: str, **settings: Any) -> None:
+def _minirec(job: Job, name: str, epochs: int, **settings: Any) -> None:
     import minirec as mr
 
     items, ends = job.array("sequence-items"), job.array("sequence-ends")
@@ -35,13 +38,19 @@ def _minirec(job: Job, name: str, **settings: Any) -> None:
     train = mr.Dataset.from_arrays(users, items, times=np.arange(len(items)))
     model = getattr(mr, name)(
         factors=FACTORS, max_length=_length(job), loss="sampled", negatives=NEGATIVES, dropout=DROPOUT, learning_rate=RATE,
-        batch_size=BATCH, iterations=EPOCHS, validation_share=0.0, **settings,
+        batch_size=BATCH, iterations=epochs, validation_share=0.0, **settings,
     )  # fmt: skip
+    done = count(1)
     job.start()
-    model.fit(train, callback=lambda model, _: job.lap(factors_of(model) if job.keep is not None else None))
+    model.fit(train, callback=lambda model, _: job.lap(_judged(next(done), epochs, lambda: factors_of(model)())))
 
 
-def factors_of(model: Any) -> Any:
+def _judged(epoch: int, epochs: int, vectors: Callable[[], Arrays]) -> Callable[[], Arrays] | None:
+    """What to hand over after an epoch."""
+    return vectors if epoch == epochs or (epochs == UNTIL and epoch % EACH == 0) else None
+
+
+def factors_of(model: Any) -> Callable[[], Arrays]:
     """The vectors in the rows of the prepared data: minirec orders items by their first appearance in the ids given."""
     users, items = model.user_vectors(), model.item_vectors()
     table = np.zeros((max(model.items_.ids(np.arange(len(items), dtype=np.int32))) + 1, items.shape[1]), np.float32)
@@ -49,12 +58,12 @@ def factors_of(model: Any) -> Any:
     return factors(users, table)
 
 
-def minirec_sasrec(job: Job) -> None:
-    _minirec(job, "SASRec", layers=LAYERS, heads=HEADS, block="pre")
+def minirec_sasrec(job: Job, epochs: int = EPOCHS) -> None:
+    _minirec(job, "SASRec", epochs, layers=LAYERS, heads=HEADS, block="pre")
 
 
-def minirec_gru4rec(job: Job) -> None:
-    _minirec(job, "GRU4Rec", hidden=HIDDEN)
+def minirec_gru4rec(job: Job, epochs: int = EPOCHS) -> None:
+    _minirec(job, "GRU4Rec", epochs, hidden=HIDDEN)
 
 
 def _padded(job: Job, length: int) -> tuple[Array, Array]:
@@ -69,7 +78,7 @@ def _padded(job: Job, length: int) -> tuple[Array, Array]:
     return table[:, :-1], table[:, 1:]
 
 
-def _torch(job: Job, build: Any) -> None:
+def _torch(job: Job, build: Any, epochs: int) -> None:
     import torch
 
     torch.set_num_threads(job.threads)
@@ -93,7 +102,7 @@ def _torch(job: Job, build: Any) -> None:
             yield order[at : at + BATCH]
 
     job.start()
-    for _ in range(EPOCHS):
+    for epoch in range(1, epochs + 1):
         for rows in batches():
             x, y = torch.from_numpy(inputs[rows]), torch.from_numpy(targets[rows])
             real = x > 0
@@ -108,10 +117,10 @@ def _torch(job: Job, build: Any) -> None:
             adam.zero_grad()
             loss.backward()
             adam.step()
-        job.lap(vectors)
+        job.lap(_judged(epoch, epochs, vectors))
 
 
-def torch_sasrec(job: Job) -> None:
+def torch_sasrec(job: Job, epochs: int = EPOCHS) -> None:
     def build(torch: Any, n_items: int, length: int) -> Any:
         nn = torch.nn
 
@@ -150,10 +159,10 @@ def torch_sasrec(job: Job) -> None:
 
         return Network()
 
-    _torch(job, build)
+    _torch(job, build, epochs)
 
 
-def torch_gru4rec(job: Job) -> None:
+def torch_gru4rec(job: Job, epochs: int = EPOCHS) -> None:
     def build(torch: Any, n_items: int, length: int) -> Any:
         nn = torch.nn
 
@@ -180,22 +189,28 @@ def torch_gru4rec(job: Job) -> None:
 
         return Network()
 
-    _torch(job, build)
+    _torch(job, build, epochs)
 
 
+_SASREC = f"SASRec, {LAYERS} blocks, {FACTORS} factors, batches of {BATCH} users, sampled softmax"
+_GRU4REC = f"GRU4Rec, {HIDDEN} wide, {FACTORS} factors, batches of {BATCH} users, sampled softmax"
+_EPOCH = (
+    ("sasrec", _SASREC, {"minirec": minirec_sasrec, "torch": torch_sasrec}, ("beauty", "ml-1m-order")),
+    ("gru4rec", _GRU4REC, {"minirec": minirec_gru4rec, "torch": torch_gru4rec}, ("beauty",)),
+)
 TASKS = [
-    Task(
-        "sasrec-epoch",
-        f"SASRec, {LAYERS} blocks, {FACTORS} factors, batches of {BATCH} users, sampled softmax",
-        ("beauty", "ml-1m-order"),
-        {"minirec": minirec_sasrec, "torch": torch_sasrec},
-        "epoch",
-    ),
-    Task(
-        "gru4rec-epoch",
-        f"GRU4Rec, {HIDDEN} wide, {FACTORS} factors, batches of {BATCH} users, sampled softmax",
-        ("beauty",),
-        {"minirec": minirec_gru4rec, "torch": torch_gru4rec},
-        "epoch",
+    *(Task(f"{name}-epoch", title, data, sides, "epoch") for name, title, sides, data in _EPOCH),
+    *(
+        Task(
+            f"{name}-quality",
+            f"{title}, until NDCG@10 of the last event but one is 95 % of the best of both in {UNTIL} epochs",
+            ("beauty-validation",),
+            {side: partial(work, epochs=UNTIL) for side, work in sides.items()},
+            "run",
+            goal=Goal("ndcg@10", share=0.95),
+            threads=(2,),
+            warm_up=False,
+        )
+        for name, title, sides, _ in _EPOCH
     ),
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .backend import kernel, run_blocks
 from .sgd import DRAWS, Held, Negatives, block_size
-from .sparse import CSR, Floats, Index
+from .sparse import CSR, Floats, Index, Pointer
 
 
 def shuffled(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
@@ -51,15 +52,16 @@ def weights_of(users: Index, items: Index, times: Floats, held: CSR) -> Floats:
 def row_sums(rows: Index, vectors: Floats, n: int, backend: str) -> tuple[Index, Floats]:
     """The distinct rows (of n), ascending, and for each the sum of its entries' vectors (entries, d), in their order."""
     distinct, indptr, order = kernel("group_entries", backend)(rows, n)
-    out, add, ones = (
-        np.empty((len(distinct), vectors.shape[1]), vectors.dtype),
-        kernel("sum_rows", backend),
-        np.ones(len(rows), vectors.dtype),
-    )
+    return distinct, group_sums(indptr, np.ones(len(rows), vectors.dtype), order, vectors, backend)
+
+
+def group_sums(indptr: Pointer, values: Floats, columns: NDArray[np.integer[Any]], vectors: Floats, backend: str) -> Floats:
+    """(groups, d): the sum of values[e] vectors[columns[e]] over the entries e in indptr[r]..indptr[r + 1], in their order."""
+    out, add = np.empty((len(indptr) - 1, vectors.shape[1]), vectors.dtype), kernel("sum_rows", backend)
 
     def block(start: int, stop: int) -> None:
         low, high = np.searchsorted(indptr[:-1], (start, stop)).tolist()
-        add(low, high, indptr, order, ones, vectors, out)
+        add(low, high, indptr, columns, values, vectors, out)
 
-    run_blocks(block, len(rows), block_size(len(rows)))
-    return distinct, out
+    run_blocks(block, len(columns), block_size(len(columns)))
+    return out

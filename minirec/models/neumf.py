@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
-from ..engine.autodiff import Tensor, matmul
+from ..engine.autodiff import Tensor
 from ..engine.backend import one_blas_thread
-from ..engine.functional import embedding, linear, relu
+from ..engine.functional import linear
 from ..engine.modules import Embedding, Linear, Module
+from ..engine.pairs import Distinct, dots, tower
 from ..engine.scorers import Scores, pairs_by_block
 from ..engine.sparse import CSR, Floats, Index
 from .base import Part
@@ -26,7 +27,7 @@ from .checks import number, whole
 from .factor import cosines
 from .foldin import FoldInFactorModel, FoldInModel
 from .request import Profiles
-from .sampled import PairNetwork, SampledModel, distinct
+from .sampled import PairNetwork, SampledModel
 
 _SCALE = 0.01  # deviation of the embeddings before training, as in the paper
 _TILE = 1024  # items that go through the tower at once
@@ -41,7 +42,7 @@ class Half(Module, ABC):
     layers: Sequence[Linear] = ()  # between the vectors and h
 
     @abstractmethod
-    def __call__(self, users: Index, items: Index) -> tuple[Tensor, list[Tensor]]:
+    def __call__(self, users: Distinct, items: Distinct) -> tuple[Tensor, list[Tensor]]:
         """Logits (n, m) of users (n,) with items (n, m), and the rows of the embeddings that they were computed from, each once."""
 
     @abstractmethod
@@ -56,11 +57,9 @@ class Product(Half):
         self.users, self.items = Embedding(users, factors, rng, _SCALE), Embedding(items, factors, rng, _SCALE)
         self.top = Linear(factors, 1, rng, bias=False)  # h
 
-    def __call__(self, users: Index, items: Index) -> tuple[Tensor, list[Tensor]]:
-        (p, u), (q, i) = distinct(self.users.weight, users), distinct(self.items.weight, items)
-        weighted = p * self.top.weight.reshape(1, -1)  # (r, d)
-        logits = matmul(embedding(q, i), embedding(weighted, u[:, None]).transpose(0, 2, 1))  # (n, m, d) (n, d, 1)
-        return logits.reshape(*items.shape), [p, q]
+    def __call__(self, users: Distinct, items: Distinct) -> tuple[Tensor, list[Tensor]]:
+        p, q = users.of_table(self.users.weight), items.of_table(self.items.weight)
+        return dots(p * self.top.weight.reshape(1, -1), users, q, items), [p, q]
 
     def vectors(self) -> tuple[Floats, Floats]:
         return self.users.weight.data * self.top.weight.data[:, 0], self.items.weight.data
@@ -82,12 +81,10 @@ class Tower(Half):
         self.layers = [Linear(inputs, outputs, rng) for inputs, outputs in pairwise(widths)]
         self.top = Linear(widths[-1], 1, rng, bias=False)  # h
 
-    def __call__(self, users: Index, items: Index) -> tuple[Tensor, list[Tensor]]:
-        (p, u), (q, i) = distinct(self.users.weight, users), distinct(self.items.weight, items)
-        x = relu(embedding(linear(q, self.of_items), i) + embedding(linear(p, self.of_users, self.bias), u[:, None]))  # (n, m, w)
-        for layer in self.layers:
-            x = relu(layer(x))
-        return self.top(x).reshape(*items.shape), [p, q]
+    def __call__(self, users: Distinct, items: Distinct) -> tuple[Tensor, list[Tensor]]:
+        p, q = users.of_table(self.users.weight), items.of_table(self.items.weight)
+        first = linear(p, self.of_users, self.bias), users, linear(q, self.of_items), items
+        return tower(*first, [tensor for layer in self.layers for tensor in layer.parameters().values()], self.top.weight), [p, q]
 
     def vectors(self) -> tuple[Floats, Floats]:
         users = linear(self.users.weight.detach(), self.of_users.detach(), self.bias.detach())
@@ -101,9 +98,11 @@ class FusedNetwork(PairNetwork):
         self.parts, self.bias = parts, Tensor(np.zeros(1, np.float32), requires_grad=True)
 
     def __call__(self, users: Index, items: Index) -> tuple[Tensor, list[Tensor]]:
-        logits, touched = self.parts[0](users, items)
+        first = self.parts[0]
+        whose, what = Distinct.of(users, len(first.users.weight)), Distinct.of(items, len(first.items.weight))
+        logits, touched = first(whose, what)
         for part in self.parts[1:]:
-            more, rows = part(users, items)
+            more, rows = part(whose, what)
             logits, touched = logits + more, touched + rows
         return logits + self.bias, touched
 

@@ -13,7 +13,6 @@ from ..data.dataset import Dataset
 from ..engine.autodiff import Tensor
 from ..engine.batches import negatives_of_each, shuffled
 from ..engine.criteria import binary_cross_entropy
-from ..engine.functional import embedding
 from ..engine.modules import Module
 from ..engine.optimizers import Adam
 from ..engine.sgd import Held, Negatives
@@ -108,12 +107,3 @@ class SampledModel(StoppingModel, Generic[N]):
         """Tables with Adam's means, gradients, and what is made of them; a batch, forwards and backwards; the events."""
         batch = min(self.batch_size, len(dataset)) * (1 + self.negatives)
         return 24 * table_width * (dataset.n_users + dataset.n_items) + 4 * batch * (8 * sample_width + 16) + 100 * len(dataset)
-
-
-def distinct(table: Tensor, rows: Index) -> tuple[Tensor, NDArray[np.int64]]:
-    """The distinct rows of a table (r, d) that are asked for, and where each of `rows` is among them, in its shape.
-
-    What depends on a row alone is then computed once for all samples that have it.
-    """
-    found, at = np.unique(rows, return_inverse=True)
-    return embedding(table, found), at.reshape(rows.shape)
