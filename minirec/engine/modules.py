@@ -119,6 +119,16 @@ class LayerNorm(Module):
         return functional.layer_norm(x, self.weight, self.bias, self.epsilon)
 
 
+class PReLU(Module):
+    """See `functional.prelu`: a slope for each of the d numbers of the last axis, .25 at first, as in its paper."""
+
+    def __init__(self, d: int) -> None:
+        self.slope = Tensor(np.full(d, 0.25, np.float32), requires_grad=True)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functional.prelu(x, self.slope)
+
+
 class Dropout(Module):
     """See `functional.dropout`; nothing but in training.
 

@@ -7,6 +7,7 @@ from .als import ALS
 from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
 from .caser import Caser
+from .din import DIN
 from .ease import DAN, EASE, EDLAE, RDLAE
 from .fm import FactorizationMachine
 from .graph_blend import GraphBlend
@@ -39,7 +40,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
         *(EASE, EDLAE, RDLAE, DAN, SANSA),
         *(GFCF, TurboCF, ChebyCF, BSPM, GraphBlend),
-        *(SASRec, GRU4Rec, NextItNet, Caser),
+        *(SASRec, GRU4Rec, NextItNet, Caser, DIN),
         *(GMF, MLP, NeuMF, SoftmaxMF, FactorizationMachine),
         *(MultVAE, MultDAE),
         *(BiasedMF, SVDpp),
@@ -59,6 +60,7 @@ __all__ = [
     "BPR",
     "BSPM",
     "DAN",
+    "DIN",
     "EASE",
     "EDLAE",
     "GFCF",

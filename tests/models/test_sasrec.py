@@ -11,8 +11,8 @@ from minirec.engine.autodiff import Tensor
 from minirec.engine.sparse import CSR
 from minirec.errors import NotSupportedError, ParameterError
 from minirec.models import SASRec
+from minirec.models.history import Batch, in_order, latest
 from minirec.models.sasrec import sinusoids
-from minirec.models.sequence import Batch, in_order, latest
 from minirec.testing.sets import shop
 
 SMALL = {"factors": 4, "iterations": 3, "batch_size": 16, "max_length": 8, "negatives": 5}
