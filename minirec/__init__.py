@@ -15,11 +15,11 @@ from .options import options, options_in_force
 _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
-        "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "GMF", "L3AE", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP",
+        "ALS", "BPR", "BSPM", "DAN", "DIN", "EASE", "EDLAE", "GFCF", "GMF", "L3AE", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP",
         "AbsorbingCost", "AbsorbingTime", "BiasedMF", "Caser", "ChebyCF", "ContentKNN", "FactorizationMachine", "GRU4Rec", "GraphBlend",
-        "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "MultDAE", "MultVAE", "NeuMF", "NextItNet", "P3alpha",
-        "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF",
-        "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
+        "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "MultDAE", "MultVAE", "NeuMF", "NextItNet", "P3alpha", "PersonalizedPageRank",
+        "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF", "TurboCF", "UltraGCN",
+        "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_new_items", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
@@ -62,6 +62,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import BPR as BPR
     from .models import BSPM as BSPM
     from .models import DAN as DAN
+    from .models import DIN as DIN
     from .models import EASE as EASE
     from .models import EDLAE as EDLAE
     from .models import GFCF as GFCF

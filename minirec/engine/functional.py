@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import ParameterError, ShapeError
 from . import losses, recurrent, temporal
+from . import target_attention as target
 from .attention import attend, attend_backward
 from .autodiff import Operand, RowGradient, Tensor, as_tensor, unbroadcast
 from .backend import resolve, run_blocks
@@ -82,6 +83,19 @@ def relu(x: Tensor) -> Tensor:
     """max(0, x); derivative 0 at 0."""
     # by the number 0 it takes NumPy twice as long
     return _unary("relu", x, lambda a: np.maximum(a, np.zeros_like(a)), lambda a, out: a > 0)
+
+
+def prelu(x: Tensor, slope: Tensor) -> Tensor:
+    """max(0, x) + slope min(0, x), He et al. 2015, "Delving deep into rectifiers", equation 1; x (..., d), slope (d,). Fused."""
+    data, below = x.data, slope.data
+    if x.shape[-1:] != slope.shape:
+        raise ShapeError(f"prelu: shapes {_shapes((data, below))} do not fit")
+    lead = tuple(range(x.ndim - 1))
+
+    def backward(g: Floats) -> tuple[Floats, Floats]:
+        return np.where(data > 0, g, g * below), (g * np.minimum(data, 0)).sum(axis=lead)
+
+    return Tensor.from_op("prelu", np.where(data > 0, data, data * below), (x, slope), backward)
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -249,6 +263,14 @@ def vertical_convolution(x: Tensor, weights: Tensor) -> Tensor:
     return Tensor.from_op(
         "vertical_convolution", out, (x, weights), lambda g: temporal.vertical_convolution_backward(g, x.data, weights.data)
     )
+
+
+def target_attention(values: Tensor, targets: Tensor, indptr: NDArray[np.int64], own: Tensor, asked: Tensor, *unit: Tensor) -> Tensor:
+    """Attention by candidates over packed sequences, see engine/target_attention.py; unit: its four parts. (tokens, c, d). Fused."""
+    arrays = (values.data, targets.data, indptr, own.data, asked.data)
+    out, saved = target.target_attention(*arrays, target.Unit(*(part.data for part in unit)))
+    parents = (values, targets, own, asked, *unit)
+    return Tensor.from_op("target_attention", out, parents, lambda g: target.target_attention_backward(g, saved))
 
 
 def sparse_linear(matrix: CSR, weight: Tensor, bias: Tensor) -> Tensor:

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from ..errors import ShapeError
 from . import functional
+from .attention import attention_weights
 from .autodiff import Tensor
 from .reference.sgd import mix
+from .sparse import Floats
 
 
 class Module:
@@ -119,6 +121,16 @@ class LayerNorm(Module):
         return functional.layer_norm(x, self.weight, self.bias, self.epsilon)
 
 
+class PReLU(Module):
+    """See `functional.prelu`: a slope for each of the d numbers of the last axis, .25 at first, as in its paper."""
+
+    def __init__(self, d: int) -> None:
+        self.slope = Tensor(np.full(d, 0.25, np.float32), requires_grad=True)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functional.prelu(x, self.slope)
+
+
 class Dropout(Module):
     """See `functional.dropout`; nothing but in training.
 
@@ -199,6 +211,10 @@ class Attention(Module):
         mixed = functional.attention(self.query(x), self.key(memory), self.value(memory), indptr, self.heads, rate, self._key)
         return self.out(mixed)
 
+    def weights(self, x: Tensor, memory: Tensor) -> Floats:
+        """The weights of one sequence, (heads, n, n), see `attention.attention_weights`."""
+        return attention_weights(self.query(x).data, self.key(memory).data, self.heads)
+
     def _set(self, training: bool, key: int) -> None:
         self.training, self._key = training, key
 
@@ -225,6 +241,11 @@ class TransformerBlock(Module):
         y = x + (mixed if self.kind == "pre" else functional.sigmoid(self.gates[0](x)) * mixed)
         change = self._forward(self.norms[1](y))
         return y + (change if self.kind == "pre" else functional.sigmoid(self.gates[1](y)) * change)
+
+    def weights(self, x: Tensor) -> Floats:
+        """Those of the attention, of one sequence (n, d): (heads, n, n)."""
+        query = self.norms[0](x)
+        return self.attention.weights(query, x if self.kind == "post" else query)
 
     def _forward(self, x: Tensor) -> Tensor:
         wide = self.into(x)

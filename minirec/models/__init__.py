@@ -8,6 +8,7 @@ from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
 from .caser import Caser
 from .content_knn import ContentKNN
+from .din import DIN
 from .ease import DAN, EASE, EDLAE, RDLAE
 from .fm import FactorizationMachine
 from .graph_blend import GraphBlend
@@ -41,7 +42,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
         *(EASE, EDLAE, RDLAE, DAN, SANSA),
         *(GFCF, TurboCF, ChebyCF, BSPM, GraphBlend),
-        *(SASRec, GRU4Rec, NextItNet, Caser),
+        *(SASRec, GRU4Rec, NextItNet, Caser, DIN),
         *(GMF, MLP, NeuMF, SoftmaxMF, FactorizationMachine),
         *(MultVAE, MultDAE),
         *(BiasedMF, SVDpp),
@@ -62,6 +63,7 @@ __all__ = [
     "BPR",
     "BSPM",
     "DAN",
+    "DIN",
     "EASE",
     "EDLAE",
     "GFCF",

@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
-from ..engine.autodiff import Tensor
+from ..data.ids import Ids
+from ..engine.autodiff import Tensor, no_grad
+from ..engine.backend import one_blas_thread
 from ..engine.functional import embedding
 from ..engine.modules import Dropout, Embedding, LayerNorm, TransformerBlock
 from ..engine.ragged import positions
-from ..engine.sparse import Index
+from ..engine.scorers import Scores
+from ..engine.sparse import Floats, Index
 from ..errors import ParameterError
 from .checks import choice, number, whole
 from .sequence import SequenceModel, SequenceNetwork
@@ -110,6 +113,17 @@ class SASRec(SequenceModel):
     def _network(self, n_items: int, rng: np.random.Generator) -> SequenceNetwork:
         return _Transformer(self, n_items, rng)
 
+    def attention_weights(self, history: Ids) -> Scores:
+        """How much each place of a history, its last max_length events, takes of those up to it: float32 (layers, heads, events, events).
+
+        Row t of a head adds up to 1 over the events 0..t; what is recommended goes by the last row.
+        """
+        self._fitted()
+        events, network = self._last_events(history), self._trained()
+        assert isinstance(network, _Transformer)
+        with one_blas_thread(), no_grad():
+            return network.weights(events)
+
 
 class _Transformer(SequenceNetwork):
     def __init__(self, model: SASRec, n_items: int, rng: np.random.Generator) -> None:
@@ -126,13 +140,25 @@ class _Transformer(SequenceNetwork):
         self.norm = LayerNorm(d)
 
     def __call__(self, items: Index, indptr: NDArray[np.int64]) -> Tensor:
-        x = self.items(items)
-        if self.places is not None:
-            x = x + embedding(self.places, positions(indptr, from_end=True))
-        x = self.dropout(x)
+        x = self._inputs(items, indptr)
         for block in self.blocks:
             x = block(x, indptr)
         return self.norm(x)
+
+    def weights(self, items: Index) -> Floats:
+        """The attention weights of one sequence, (layers, heads, n, n)."""
+        indptr, found = np.array([0, len(items)]), []
+        x = self._inputs(items, indptr)
+        for block in self.blocks:
+            found.append(block.weights(x))
+            x = block(x, indptr)
+        return np.stack(found)
+
+    def _inputs(self, items: Index, indptr: NDArray[np.int64]) -> Tensor:
+        x = self.items(items)
+        if self.places is not None:
+            x = x + embedding(self.places, positions(indptr, from_end=True))
+        return self.dropout(x)
 
 
 def sinusoids(length: int, d: int) -> NDArray[np.float32]:

@@ -1,10 +1,8 @@
-"""What sequence models share: histories in the order of their events, training on what comes next, serving from any history."""
+"""What sequence models share that make one vector of a history: its score with an item is the dot product of the two."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,103 +13,45 @@ from ..engine import criteria
 from ..engine.autodiff import Tensor, no_grad
 from ..engine.backend import one_blas_thread, run_blocks
 from ..engine.functional import embedding
-from ..engine.modules import Embedding, Module
-from ..engine.optimizers import Adam
-from ..engine.ragged import cut_last, next_items, offsets
 from ..engine.scorers import Scores, VectorScorer
 from ..engine.sparse import CSR, Index
-from ..engine.topk import Filters
-from ..engine.training import Progress, fit
-from ..errors import NotSupportedError
 from ..options import thread_count
-from .base import Monitor, Part, Recommender, left_out_parts
-from .checks import choice, number, whole
+from .checks import choice, number
 from .factor import FactorModel
-from .incremental import merged
+from .history import Batch, HistoryModel, HistoryNetwork, latest
 from .request import Profiles
-from .stopping import mean_ndcg
 
 LOSSES = ("softmax", "sampled", "bce", "gbce")
-_LENGTH = 10  # of the lists that decide when to stop
-_JUDGED = 5000  # users that do, at most
 _CHUNK = 256  # sequences that go through the network at once while it is judged
 _SERVED = 16  # profiles that a thread takes at once
 
 
-class Batch(NamedTuple):
-    """Packed sequences: items (tokens,) one sequence after the other, offsets indptr (sequences + 1,), and the item after each."""
-
-    items: Index
-    indptr: NDArray[np.int64]
-    targets: Index
-    negatives: Index
-
-
-class SequenceNetwork(Module):
-    """items : the table of item vectors, which come in and are scored against. Calling it gives a vector for each place (tokens, d)."""
-
-    items: Embedding
+class SequenceNetwork(HistoryNetwork):
+    """Its item vectors come in and are scored against. Calling it gives a vector for each place (tokens, d)."""
 
     @abstractmethod
     def __call__(self, items: Index, indptr: NDArray[np.int64]) -> Tensor:
         """What is expected after each item of packed sequences, from it and those before it."""
 
 
-class SequenceModel(FactorModel):
+class SequenceModel(HistoryModel[SequenceNetwork], FactorModel):
     """score(S, i) = h(S) . v_i, h being what a network makes of the history S, in the order of its events, v the vectors of the items.
 
-    The order is that of the times, and of the rows of the data where times are equal or there are none; of a history that is given, its
-    own. Only the last `max_length` events count. A new event changes the next call, without training.
-
-    Each place of a sequence but the last is a sample, the item after it what is to be foreseen. An iteration takes the last max_length
-    places of every user once, in random order, `batch_size` users at a time, packed without padding, and moves by Adam. `loss`:
+    Histories, training and when it stops: see `HistoryModel`. `loss`:
 
     "softmax"  -ln softmax(V h)_t over all items.
     "sampled"  the same over t and `negatives` uniform items that all samples of a batch share.
     "bce"      -ln sigma(h . v_t) - sum_n ln(1 - sigma(h . v_n)), divided by 1 + negatives, with negatives of its own for each sample.
     "gbce"     "bce" with its positive part tempered, Petrov & Macdonald 2023; `calibration` t, from 0 ("bce") to 1.
-
-    With `validation_share` above 0 the last event of that share of the users is held out. Training stops once their NDCG@10, among all
-    items that they do not have, has not risen for `patience` iterations, and the weights of the best iteration are kept. With 1, and a
-    data set without the last event of each user, this is the leave-one-out protocol of the papers.
     """
 
-    score_kind = "logit"
-    _ordered = True
-    _state: ClassVar[tuple[str, ...]] = ("weights_", "sequences_")
-    _per_user: ClassVar[tuple[str, ...]] = ("sequences_",)
-
-    weights_: Scores  # all parameters of the network, one after the other
-    sequences_: CSR  # the last max_length items of each user, in order
-
-    factors: int
-    max_length: int
     loss: str
-    negatives: int
     calibration: float
-    dropout: float
-    learning_rate: float
-    batch_size: int
-    iterations: int
-    validation_share: float
-    patience: int
-    seed: int
 
     def _check(self) -> None:
-        for name in ("factors", "max_length", "negatives", "batch_size", "iterations", "patience"):
-            whole(name, getattr(self, name))
-        whole("seed", self.seed, 0)
+        super()._check()
         choice("loss", self.loss, LOSSES)
         number("calibration", self.calibration, low=0, high=1)
-        number("dropout", self.dropout, low=0, below=1)
-        number("learning_rate", self.learning_rate, above=0)
-        number("validation_share", self.validation_share, low=0, high=1)
-
-    @abstractmethod
-    def _network(self, n_items: int, rng: np.random.Generator) -> SequenceNetwork:
-        """A network before training."""
-
-    # ---- fitting --------------------------------------------------------------------------------------------------------
 
     def _memory(self, dataset: Dataset, width: float, weights: int) -> int:
         """Bytes of a fit: item table and weights with gradients, Adam's means and the best ones; of a batch, for each place, `width`
@@ -123,53 +63,11 @@ class SequenceModel(FactorModel):
         numbers = 7 * (dataset.n_items * self.factors + weights) + tokens * (width + 6 * self.factors + 3 * logits)
         return int(4 * numbers) + 40 * len(dataset) + thread_count() * 2**20
 
-    def _fit(self, train: Dataset, monitor: Monitor) -> None:
-        everything = in_order(train)
-        self.sequences_ = latest(everything, self.max_length)
-        rng = np.random.default_rng(self.seed)
-        learned, judged = self._hold_out(everything, rng)
-        network = self._network(train.n_items, rng)
-        table = network.items.weight
+    def _drawn(self, samples: int) -> int | tuple[int, int]:
+        return {"softmax": 0, "sampled": self.negatives}.get(self.loss, super()._drawn(samples))
 
-        def validate() -> float:
-            return self._ndcg(network, learned.rows(judged), everything.rows(judged))
-
-        def report(progress: Progress) -> bool:
-            self._keep(network)
-            scores = {"held_out_ndcg@10": progress.scores[-1]} if progress.scores else {}
-            return monitor.step(progress.epoch, self.iterations, loss=progress.losses[-1], **scores)
-
-        fit(
-            network,
-            Adam(network.parameters(), self.learning_rate),
-            lambda epoch, rng: self._batches(learned, rng),
-            lambda batch: self._loss(network(batch.items, batch.indptr), table, batch),
-            epochs=self.iterations,
-            seed=self.seed,
-            validate=validate if len(judged) else None,
-            patience=self.patience,
-            callback=report,
-        )
-        self._keep(network)
-
-    def _hold_out(self, everything: CSR, rng: np.random.Generator) -> tuple[CSR, NDArray[np.int64]]:
-        """The sequences to learn from, and the users whose last event is not among them."""
-        able = np.flatnonzero(everything.counts() >= 3)
-        held = np.sort(rng.permutation(able)[: round(self.validation_share * len(able))])
-        keep = np.ones(everything.nnz, bool)
-        keep[everything.indptr[held + 1] - 1] = False
-        counts = everything.counts()
-        counts[held] -= 1
-        learned = CSR(offsets(counts), everything.indices[keep], everything.data[keep], everything.shape)
-        judged = held if len(held) <= _JUDGED else np.sort(rng.choice(held, _JUDGED, replace=False))
-        return learned, judged
-
-    def _batches(self, learned: CSR, rng: np.random.Generator) -> Iterator[Batch]:
-        able = rng.permutation(np.flatnonzero(learned.counts() >= 2))
-        for start in range(0, len(able), self.batch_size):
-            indptr, items, targets = next_items(learned.indptr, learned.indices, able[start : start + self.batch_size], self.max_length)
-            size: Any = {"softmax": 0, "sampled": self.negatives}.get(self.loss, (len(targets), self.negatives))
-            yield Batch(items, indptr, targets, rng.integers(0, learned.shape[1], size, dtype=np.int32))
+    def _batch_loss(self, network: SequenceNetwork, batch: Batch) -> Tensor:
+        return self._loss(network(batch.items, batch.indptr), network.items.weight, batch)
 
     def _loss(self, hidden: Tensor, table: Tensor, batch: Batch) -> Tensor:
         if self.loss == "softmax":
@@ -182,77 +80,20 @@ class SequenceModel(FactorModel):
         calibration = self.calibration if self.loss == "gbce" else 0.0
         return criteria.gbce(positive, negative, len(table), calibration)
 
-    def _ndcg(self, network: SequenceNetwork, known: CSR, with_last: CSR) -> float:
-        """Mean NDCG@10 of the last items, among the items that the users do not have."""
-        known, target = latest(known, self.max_length), with_last.indices[with_last.indptr[1:] - 1]
+    def _judge(self, network: SequenceNetwork, sequences: CSR) -> VectorScorer:
+        vectors = []
         with no_grad():
-            vectors = []
-            for start in range(0, known.shape[0], _CHUNK):
-                part = known.span(start, min(start + _CHUNK, known.shape[0]))
+            for start in range(0, sequences.shape[0], _CHUNK):
+                part = sequences.span(start, min(start + _CHUNK, sequences.shape[0]))
                 vectors.append(network(part.indices, part.indptr).data[part.indptr[1:] - 1])
-        users, table = np.concatenate(vectors), network.items.weight.data
-        ids = with_last.row_ids()
-        seen = np.ones(with_last.nnz, bool)
-        seen[with_last.indptr[1:] - 1] = False
-        banned = CSR.from_pairs(ids[seen], with_last.indices[seen], None, with_last.shape)
-        truth = CSR(np.arange(len(target) + 1), target, np.ones(len(target), np.float32), with_last.shape)
-        return mean_ndcg(VectorScorer(users, table), truth, _LENGTH, self.backend_, Filters(banned=(banned,)))
+        return VectorScorer(np.concatenate(vectors), network.items.weight.data)
 
-    # ---- events that come in --------------------------------------------------------------------------------------------
-
-    def update(self, events: Dataset) -> Self:
-        """Put new events of known or new users behind those that they have; the network stays as it is, and sees them from now on.
-
-        NotSupportedError for items that it has no vectors of: fit again on all events then.
-        """
-        change = merged(self, events)
-        if len(change.items) > len(self.items_):
-            raise NotSupportedError(
-                f"{type(self).__name__} has no vectors of the {len(change.items) - len(self.items_)} new items: fit again on all events"
-            )
-        events = events.compact()
-        new = in_order(events)
-        owners = np.concatenate((change.user_rows[self.sequences_.row_ids()], change.touched[new.row_ids()]))
-        items = np.concatenate((self.sequences_.indices, self.items_.rows(list(events.items))[new.indices].astype(np.int32)))
-        order = np.argsort(owners, kind="stable")
-        indptr = offsets(np.bincount(owners, minlength=len(change.users)))
-        sequences = CSR(indptr, items[order], np.ones(len(items), np.float32), (len(change.users), len(self.items_)))
-        self.users_, self.seen_, self.sequences_ = change.users, change.seen, latest(sequences, self.max_length)
-        return self
-
-    # ---- the network of a fitted model ----------------------------------------------------------------------------------
-
-    def _keep(self, network: SequenceNetwork) -> None:
-        self.weights_ = np.concatenate([tensor.data.reshape(-1) for tensor in network.parameters().values()])
-
-    def _trained(self) -> SequenceNetwork:
-        """The network; kept as long as the weights are the same."""
-        kept: tuple[Scores, SequenceNetwork] | None = vars(self).get("_kept_network")
-        if kept is None or kept[0] is not self.weights_:
-            network, start = self._network(len(self.items_), np.random.default_rng(0)), 0
-            for tensor in network.parameters().values():
-                stop = start + tensor.data.size
-                tensor.data = self.weights_[start:stop].reshape(tensor.shape)
-                start = stop
-            if start != len(self.weights_):
-                raise ValueError(f"weights_ has {len(self.weights_)} numbers for a network of {start}")
-            kept = self._kept_network = (self.weights_, network)
-        return kept[1]
+    # ---- requests -------------------------------------------------------------------------------------------------------
 
     @property
     def item_factors_(self) -> Scores:  # type: ignore[override]  # a part of the weights
         """v, the table of the network."""
         return self._trained().items.weight.data
-
-    def _check_shapes(self) -> None:
-        self._trained()
-        Recommender._check_shapes(self)
-
-    # ---- requests -------------------------------------------------------------------------------------------------------
-
-    def _profiles_of(self, rows: Rows) -> Profiles:
-        known = super()._profiles_of(rows)
-        return Profiles(known.rows, known.history, self.sequences_.rows(rows)) if self.sequences_.shape[0] else known
 
     def _vectors(self, profiles: Profiles) -> Scores:
         if profiles.ordered is None:
@@ -277,29 +118,3 @@ class SequenceModel(FactorModel):
 
     def _known_vectors(self, rows: Rows | None) -> Scores:
         return self._vectors(self._profiles_of(np.arange(len(self.users_), dtype=np.int32) if rows is None else rows))
-
-    def _explain(self, profiles: Profiles, item: int) -> list[Part]:
-        """ "left out": what the score falls by without an item of the history; "the rest": what these do not add up to."""
-        assert profiles.ordered is not None
-        items = latest(profiles.ordered, self.max_length).indices
-        distinct = np.unique(items)
-        shorter = [items[items != one] for one in distinct]
-        indptr = offsets(np.array([len(part) for part in shorter]))
-        ordered = CSR(indptr, np.concatenate([*shorter, items[:0]]), np.ones(indptr[-1], np.float32), (len(distinct), len(self.items_)))
-        q = self.item_factors_[item].astype(np.float64)
-        score = float(self._vectors(profiles)[0].astype(np.float64) @ q)
-        return left_out_parts(self.items_, distinct, score, self._vectors(Profiles(None, ordered, ordered)).astype(np.float64) @ q, item)
-
-
-def in_order(data: Dataset) -> CSR:
-    """The items of each user in the order of the events, (users, items): not ascending, and as often as there are events."""
-    place = np.arange(len(data))
-    order = np.lexsort((place, place if data.timestamp is None else data.timestamp, data.user))
-    indptr = offsets(np.bincount(data.user, minlength=data.n_users))
-    return CSR(indptr, data.item[order].astype(np.int32), np.ones(len(data), np.float32), (data.n_users, data.n_items))
-
-
-def latest(sequences: CSR, length: int) -> CSR:
-    """The last events of each sequence, at most `length`."""
-    indptr, kept = cut_last(sequences.indptr, np.arange(sequences.shape[0]), length)
-    return CSR(indptr, sequences.indices[kept], sequences.data[kept], sequences.shape)

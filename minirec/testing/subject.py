@@ -208,6 +208,12 @@ SUBJECTS: dict[str, Subject] = {
         accurate={"factors": 16, "iterations": 30, "validation_share": 0.0, "learning_rate": 0.01},
         others={**_SEQUENCE_OTHERS, "patience": Other(29, {**_STOPPING, "learning_rate": 0.02})},
     ),
+    "din": Subject(
+        MODELS["din"],
+        small={**_SEQUENCE, "unit": 3, "hidden": 5},
+        accurate={"factors": 16, "unit": 8, "hidden": 16, "iterations": 40, "validation_share": 0.0, "learning_rate": 0.01},
+        others={name: other for name, other in _SEQUENCE_OTHERS.items() if name not in ("loss", "negatives", "calibration")},
+    ),
     "gfcf": Subject(MODELS["gfcf"], small={"factors": 4}),
     "turbocf": Subject(MODELS["turbocf"]),
     "chebycf": Subject(MODELS["chebycf"], small={"factors": 4}),

@@ -66,6 +66,7 @@ FUNCTIONS = {
     "sigmoid": (fn.sigmoid, expit, (normal(3, 4),)),
     "tanh": (fn.tanh, np.tanh, (normal(3, 4),)),
     "relu": (fn.relu, lambda x: x * (x > 0), (normal(3, 4),)),
+    "prelu": (fn.prelu, lambda x, slope: np.where(x > 0, x, slope * x), (normal(2, 3, 4), normal(4))),
     "gelu": (fn.gelu, lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), (normal(3, 4),)),
     "silu": (fn.silu, lambda x: x * expit(x), (normal(3, 4),)),
     "logsumexp": (fn.logsumexp, lambda x: logsumexp(x, axis=-1), (normal(3, 4),)),

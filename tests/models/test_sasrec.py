@@ -11,8 +11,8 @@ from minirec.engine.autodiff import Tensor
 from minirec.engine.sparse import CSR
 from minirec.errors import NotSupportedError, ParameterError
 from minirec.models import SASRec
+from minirec.models.history import Batch, in_order, latest
 from minirec.models.sasrec import sinusoids
-from minirec.models.sequence import Batch, in_order, latest
 from minirec.testing.sets import shop
 
 SMALL = {"factors": 4, "iterations": 3, "batch_size": 16, "max_length": 8, "negatives": 5}
@@ -183,6 +183,29 @@ def test_explanations_leave_out_one_item_at_a_time():
     shorter = model.user_vectors(history=[[item for item in history if item != history[0]]]) @ model.item_vectors([data.items[1]]).T
     part = next(part for part in found.parts if part.source == "left out" and part.name == history[0])
     assert part.value == pytest.approx(found.score - shorter.item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["post", "pre"])
+def test_attention_weights(kind):
+    """Of each layer and head, of the last max_length events; by them the values make what the layer made."""
+    data = shop()
+    model = SASRec(**SMALL | {"layers": 2, "heads": 2, "block": kind}).fit(data)
+    history = list(model.items_)[:10]
+    found = model.attention_weights(history)
+    assert found.shape == (2, 2, 8, 8)
+    assert found.dtype == np.float32
+    assert np.array_equal(found, model.attention_weights(history[2:]))
+    assert found.sum(axis=-1) == pytest.approx(1, abs=1e-6)
+    assert not np.triu(found, 1).any()
+    network = model._trained()
+    layer = network.blocks[0].attention
+    x = network.items(model.items_.rows(history[2:])).data + network.places.data[:8][::-1]
+    query = norm(x, network.blocks[0].norms[0])
+    memory = x if kind == "post" else query
+    mixed = np.concatenate([found[0, head] @ linear(memory, layer.value)[:, 2 * head : 2 * head + 2] for head in (0, 1)], axis=1)
+    assert linear(mixed, layer.out) == pytest.approx(attention(layer, query, memory), abs=1e-6)
+    with pytest.raises(ParameterError, match="no item"):
+        model.attention_weights([])
 
 
 def test_sinusoids():

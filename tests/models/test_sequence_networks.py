@@ -9,7 +9,7 @@ from gradients import check_gradients
 from minirec.engine.autodiff import Tensor
 from minirec.errors import ParameterError
 from minirec.models import Caser, GRU4Rec, NextItNet
-from minirec.models.sequence import Batch
+from minirec.models.history import Batch
 from minirec.testing.sets import shop
 
 ITEMS, INDPTR, TARGETS = (
