@@ -16,8 +16,8 @@ _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
         "ALS", "BPR", "BSPM", "DAN", "EASE", "EDLAE", "GFCF", "GMF", "L3AE", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP",
-        "AbsorbingCost", "AbsorbingTime", "BiasedMF", "Caser", "ChebyCF", "ContentKNN", "FactorizationMachine", "GRU4Rec", "GraphBlend",
-        "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "MultDAE", "MultVAE", "NeuMF", "NextItNet", "P3alpha",
+        "AbsorbingCost", "AbsorbingTime", "BiasedMF", "Caser", "ChebyCF", "ContentKNN", "FactorizationMachine", "FeatureALS", "GRU4Rec",
+        "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "MultDAE", "MultVAE", "NeuMF", "NextItNet", "P3alpha",
         "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF",
         "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
@@ -79,6 +79,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import ChebyCF as ChebyCF
     from .models import ContentKNN as ContentKNN
     from .models import FactorizationMachine as FactorizationMachine
+    from .models import FeatureALS as FeatureALS
     from .models import GraphBlend as GraphBlend
     from .models import GRU4Rec as GRU4Rec
     from .models import HittingTime as HittingTime

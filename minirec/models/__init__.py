@@ -9,6 +9,7 @@ from .bpr import BPR, WARP
 from .caser import Caser
 from .content_knn import ContentKNN
 from .ease import DAN, EASE, EDLAE, RDLAE
+from .feature_als import FeatureALS
 from .fm import FactorizationMachine
 from .graph_blend import GraphBlend
 from .graph_filters import BSPM, GFCF, ChebyCF
@@ -45,7 +46,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(GMF, MLP, NeuMF, SoftmaxMF, FactorizationMachine),
         *(MultVAE, MultDAE),
         *(BiasedMF, SVDpp),
-        *(ContentKNN, L3AE),
+        *(ContentKNN, L3AE, FeatureALS),
     )
 }
 
@@ -81,6 +82,7 @@ __all__ = [
     "ContentKNN",
     "Explanation",
     "FactorizationMachine",
+    "FeatureALS",
     "GRU4Rec",
     "GraphBlend",
     "HittingTime",

@@ -125,6 +125,18 @@ SUBJECTS: dict[str, Subject] = {
         small={"regularization": 3.0, "content_weight": 4.0, "content_regularization": 1.0},
         others=_CONTENT_OTHERS,
     ),
+    "featureals": Subject(
+        MODELS["featureals"],
+        small={"factors": 6, "iterations": 3},
+        accurate={"factors": 3, "iterations": 16},
+        others={
+            **_CONTENT_OTHERS,
+            "user_features": (),
+            "alpha": 1.0,
+            "solver": "cholesky",
+            "block_size": Other(3, {"solver": "block"}),
+        },
+    ),
     "userknn": Subject(
         MODELS["userknn"],
         small={"neighbors": 4},
