@@ -7,6 +7,7 @@ from .als import ALS
 from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
 from .caser import Caser
+from .cold_map import ColdMap
 from .content_knn import ContentKNN
 from .ease import DAN, EASE, EDLAE, RDLAE
 from .feature_als import FeatureALS
@@ -46,7 +47,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(GMF, MLP, NeuMF, SoftmaxMF, FactorizationMachine),
         *(MultVAE, MultDAE),
         *(BiasedMF, SVDpp),
-        *(ContentKNN, L3AE, FeatureALS),
+        *(ContentKNN, L3AE, FeatureALS, ColdMap),
     )
 }
 
@@ -79,6 +80,7 @@ __all__ = [
     "BiasedMF",
     "Caser",
     "ChebyCF",
+    "ColdMap",
     "ContentKNN",
     "Explanation",
     "FactorizationMachine",

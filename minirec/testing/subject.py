@@ -137,6 +137,18 @@ SUBJECTS: dict[str, Subject] = {
             "block_size": Other(3, {"solver": "block"}),
         },
     ),
+    "coldmap": Subject(
+        MODELS["coldmap"],
+        small={"base_params": {"factors": 6, "iterations": 3}},
+        accurate={"base_params": {"factors": 3, "iterations": 16}},
+        others={
+            **_CONTENT_OTHERS,
+            "base": "bpr",
+            "base_params": {"factors": 3},
+            "map": "nearest",
+            "neighbors": Other(1, {"map": "nearest"}),
+        },
+    ),
     "userknn": Subject(
         MODELS["userknn"],
         small={"neighbors": 4},

@@ -10,7 +10,7 @@ from minirec.data.dataset import Dataset
 from minirec.errors import NotSupportedError, ParameterError
 from minirec.models import ALS, FeatureALS, load_model
 from minirec.models.content import unit_rows
-from minirec.testing.sets import blocks, shop, with_content, without_items
+from minirec.testing.sets import shop, with_content, without_items
 
 SETTINGS = [
     {"content_weight": 0.05},
