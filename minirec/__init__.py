@@ -16,10 +16,10 @@ _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "models": (
         "ALS", "BPR", "BSPM", "DAN", "DIN", "EASE", "EDLAE", "GFCF", "GMF", "L3AE", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP",
-        "AbsorbingCost", "AbsorbingTime", "BiasedMF", "Caser", "ChebyCF", "ContentKNN", "FactorizationMachine", "GRU4Rec", "GraphBlend",
-        "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "MultDAE", "MultVAE", "NeuMF", "NextItNet", "P3alpha", "PersonalizedPageRank",
-        "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF", "TurboCF", "UltraGCN",
-        "UserKNN", "load_model", "model_class",
+        "AbsorbingCost", "AbsorbingTime", "BiasedMF", "Caser", "ChebyCF", "ColdMap", "ContentKNN", "FactorizationMachine", "FeatureALS",
+        "GRU4Rec", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "MultDAE", "MultVAE", "NeuMF", "NextItNet",
+        "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SASRec", "SVDpp",
+        "SoftmaxMF", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_new_items", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
@@ -79,8 +79,10 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import BiasedMF as BiasedMF
     from .models import Caser as Caser
     from .models import ChebyCF as ChebyCF
+    from .models import ColdMap as ColdMap
     from .models import ContentKNN as ContentKNN
     from .models import FactorizationMachine as FactorizationMachine
+    from .models import FeatureALS as FeatureALS
     from .models import GraphBlend as GraphBlend
     from .models import GRU4Rec as GRU4Rec
     from .models import HittingTime as HittingTime

@@ -31,3 +31,18 @@ def half_step(weights, items, regularization, alpha0, nu, alpha=None):
         lhs = items.T @ (weight[:, None] * items) + ridge * np.eye(items.shape[1])
         out.append(np.linalg.solve(lhs, items.T @ (weight * target)))
     return np.array(out)
+
+
+def feature_loss(weights, users, items, maps, features, regularization, alpha0, nu, alpha, content_weight, content_regularization):
+    """The loss of FeatureALS. maps and features: of users (or None) and of items; features have unit length or are zero."""
+    observed = weights != 0
+    total = loss(weights, users, items, regularization, alpha0, nu, alpha)
+    sides = ((users, observed.sum(1), len(items)), (items, observed.sum(0), len(users)))
+    for (vectors, counts, others), mapped, content in zip(sides, maps, features, strict=True):
+        if content is None:
+            continue
+        there = content.any(axis=1)
+        strength = content_weight * (counts + alpha0 * others) ** nu * there
+        total += float(strength @ ((vectors - content @ mapped) ** 2).sum(axis=1))
+        total += content_regularization * float(strength[there].mean() if there.any() else 1) * float((mapped**2).sum())
+    return total

@@ -7,9 +7,11 @@ from .als import ALS
 from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
 from .caser import Caser
+from .cold_map import ColdMap
 from .content_knn import ContentKNN
 from .din import DIN
 from .ease import DAN, EASE, EDLAE, RDLAE
+from .feature_als import FeatureALS
 from .fm import FactorizationMachine
 from .graph_blend import GraphBlend
 from .graph_filters import BSPM, GFCF, ChebyCF
@@ -46,7 +48,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(GMF, MLP, NeuMF, SoftmaxMF, FactorizationMachine),
         *(MultVAE, MultDAE),
         *(BiasedMF, SVDpp),
-        *(ContentKNN, L3AE),
+        *(ContentKNN, L3AE, FeatureALS, ColdMap),
     )
 }
 
@@ -80,9 +82,11 @@ __all__ = [
     "BiasedMF",
     "Caser",
     "ChebyCF",
+    "ColdMap",
     "ContentKNN",
     "Explanation",
     "FactorizationMachine",
+    "FeatureALS",
     "GRU4Rec",
     "GraphBlend",
     "HittingTime",

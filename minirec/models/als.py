@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 
@@ -15,12 +15,22 @@ from ..options import thread_count
 from .base import Monitor, Part
 from .checks import choice, number, whole
 from .factor import FactorModel
-from .incremental import merged
+from .incremental import Merged, merged
 from .request import Profiles
 
 SOLVERS = ("cg", "cholesky", "block")
 _ROWS = 64  # rows that one call of a kernel solves
 _GRAM_ROWS = 4096  # rows that one product of a Gram matrix sums
+
+
+class Prior(Protocol):
+    """What the vectors of a side are drawn to: ridge_r |x_r - mean_r|^2 takes the place of the penalty of row r."""
+
+    ridge: Scores  # (rows,)
+    mean: Scores  # (rows, d)
+
+
+Priors: TypeAlias = tuple[Prior | None, Prior | None]  # of users and of items; None: the plain penalty
 
 
 class ALS(FactorModel):
@@ -127,13 +137,14 @@ class ALS(FactorModel):
         rng, scale = np.random.default_rng(self.seed), self.init_std / np.sqrt(self.factors)
         users, items = (rng.standard_normal((n, self.factors), np.float32) * np.float32(scale) for n in (train.n_users, train.n_items))
         self.user_factors_, self.item_factors_ = users, items
-        self._half_step(by_user, items, self._gram(items), users, self.solver)
+        of_users, of_items = priors = self._priors(train, by_user, by_item)
+        self._half_step(by_user, items, self._gram(items), users, self.solver, of_users)
         for done in range(1, self.iterations + 1):
             items = items.copy()  # what was derived from the old vectors is told by the array being another one
-            self._half_step(by_item, users, self._gram(users), items, self.solver)
+            self._half_step(by_item, users, self._gram(users), items, self.solver, of_items)
             self.item_factors_, self.item_gram_ = items, self._gram(items)
-            loss = self._half_step(by_user, items, self.item_gram_, users, self.solver)
-            loss += float(self._ridge(by_item) @ np.einsum("nd,nd->n", items, items, dtype=np.float64))
+            loss = self._half_step(by_user, items, self.item_gram_, users, self.solver, of_users)
+            loss += self._penalties(by_item, users, items, priors)
             if not np.isfinite(loss):
                 raise ModelFitError(
                     f"ALS lost its numbers in iteration {done}: the systems are singular in single precision. "
@@ -142,7 +153,14 @@ class ALS(FactorModel):
             if monitor.step(done, self.iterations, loss=loss):
                 break
         if self.solver != "cholesky":
-            self._half_step(by_user, items, self.item_gram_, users, "cholesky")
+            self._half_step(by_user, items, self.item_gram_, users, "cholesky", of_users)
+
+    def _priors(self, train: Dataset, by_user: CSR, by_item: CSR) -> Priors:
+        return None, None
+
+    def _penalties(self, by_item: CSR, users: Scores, items: Scores, priors: Priors) -> float:
+        """What L has beside the share of the user half step; called at the end of an iteration."""
+        return float(self._ridge(by_item) @ np.einsum("nd,nd->n", items, items, dtype=np.float64))
 
     def _confident(self, events: CSR) -> CSR:
         """The events with the confidence of each pair."""
@@ -156,9 +174,13 @@ class ALS(FactorModel):
 
     def _ridge(self, events: CSR) -> Scores:
         """lambda (entries of the row + alpha0 columns)^nu for each row, float32."""
-        frequency = events.counts() + self.alpha0 * events.shape[1]
+        frequency = events.counts() + self.alpha0 * self._others(events)
         ridge: Scores = (self.regularization * frequency**self.nu).astype(np.float32)
         return ridge
+
+    def _others(self, events: CSR) -> int:
+        """How many vectors of the other side the unobserved term is about."""
+        return events.shape[1]
 
     @staticmethod
     def _gram(factors: Scores) -> Scores:
@@ -172,17 +194,18 @@ class ALS(FactorModel):
         total = np.sum(run_blocks(block, len(factors), _GRAM_ROWS), axis=0, dtype=np.float64)
         return np.asarray(total, np.float32)
 
-    def _half_step(self, events: CSR, fixed: Scores, gram: Scores, out: Scores, solver: str) -> float:
+    def _half_step(self, events: CSR, fixed: Scores, gram: Scores, out: Scores, solver: str, prior: Prior | None = None) -> float:
         """Move the rows of `out` towards (or to) the minimum of L with the other side `fixed`; their share of L."""
         step = kernel(f"als_{solver}", self.backend_)
         extra = {"cg": (self.cg_steps,), "block": (self.block_size,), "cholesky": ()}[solver]
         overlap = 0.0 if self.alpha is None else float(self.alpha0)
-        spread, ridge = np.float32(self.alpha0) * gram, self._ridge(events)
+        spread = np.float32(self.alpha0) * gram
+        ridge, mean = (self._ridge(events), out[:0]) if prior is None else (prior.ridge, prior.mean)
         indptr, indices, confidence, _ = events
         loss = np.empty(len(out), np.float64)
 
         def block(start: int, stop: int) -> None:
-            step(start, stop, indptr, indices, confidence, overlap, fixed, spread, ridge, *extra, out, loss)
+            step(start, stop, indptr, indices, confidence, overlap, fixed, spread, ridge, mean, *extra, out, loss)
 
         # NumPy takes rows with as many entries together, the more the faster; no row sees another, so their number may be any
         alike = self.backend_ == "numpy" and solver != "cholesky"
@@ -193,6 +216,10 @@ class ALS(FactorModel):
         out = np.empty((history.shape[0], self.item_factors_.shape[1]), np.float32)
         self._half_step(self._confident(history), self.item_factors_, self.item_gram_, out, "cholesky")
         return out
+
+    def _solved(self, change: Merged) -> Scores:
+        """Vectors of the users who are concerned by new events."""
+        return self._fold_in(change.seen.rows(change.touched))
 
     def update(self, events: Dataset) -> Self:
         """Take in new events: vectors of the users that have some are solved again, exactly, with the item vectors fixed.
@@ -211,7 +238,7 @@ class ALS(FactorModel):
         factors = np.empty((len(change.users), self.user_factors_.shape[1]), np.float32)
         factors[change.user_rows] = self.user_factors_
         with one_blas_thread():
-            factors[change.touched] = self._fold_in(change.seen.rows(change.touched))
+            factors[change.touched] = self._solved(change)
         self.users_, self.seen_, self.user_factors_ = change.users, change.seen, factors
         return self
 

@@ -186,6 +186,9 @@ class ContentModel(Recommender):
 
     def _check_shapes(self) -> None:
         super()._check_shapes()
+        self._check_content_shapes()
+
+    def _check_content_shapes(self) -> None:
         shape = (len(self.items_), sum(width for _, width in self._columns("item")))
         if self.item_content_.shape != shape or self.item_content_.dtype != np.float32:
             raise ValueError(f"item_content_ has shape {self.item_content_.shape}, where {shape} is expected")

@@ -29,7 +29,8 @@ class L3AE(ContentModel, GramModel):
     2. min_B |X - X B|^2 + lambda_X |B|^2 + lambda_E |B - C|^2 with diag(B) = 0, X binary (users, items):
        B = lambda_E P C - P diag(m) off the diagonal, P = (XᵀX + (lambda_X + lambda_E) I)^-1, m_j = (1 + lambda_E (P C)_jj) / P_jj.
 
-    Moon et al. 2025, "LLM-enhanced linear autoencoders for recommendation", and its repository (jaewan7599/L3AE_CIKM2025). There the content is what a language model says of titles and the like, and C comes from an inverse of
+    Moon et al. 2025, "LLM-enhanced linear autoencoders for recommendation", and its repository
+    (jaewan7599/L3AE_CIKM2025). There the content is what a language model says of titles and the like, and C comes from an inverse of
     items x items; by Woodbury's identity one of width x width will do, and P C is never formed. lambda_E = 0 is EASE, bit by bit.
 
     Parameters
@@ -85,14 +86,14 @@ class L3AE(ContentModel, GramModel):
 
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
         f, pull = unit_rows(self._read_content(train)), float(self.content_weight)
-        self.semantic_ = np.linalg.inv(f.T @ f + self.content_regularization * np.eye(f.shape[1]))
+        self.semantic_ = np.linalg.inv(f.T @ f + self.content_regularization * np.eye(f.shape[1])).astype(np.float64)
         mapped = f @ self.semantic_
         own = np.einsum("nd,nd->n", mapped, f)
-        scale: Vector = 1 / (1 - own)  # C = (F K Fᵀ - diag(own)) diag(scale)
+        scale = 1 / (1 - own)  # C = (F K Fᵀ - diag(own)) diag(scale)
         negative = self._checked_inverse(train, np.full(train.n_items, self.regularization + pull))
         diagonal = -negative.diagonal().astype(np.float64)
         smooth = np.concatenate(run_blocks(lambda start, stop: negative[start:stop] @ -mapped, len(f), _ROWS))  # P F K
-        multiplier: Vector = (1 + pull * scale * (np.einsum("nd,nd->n", smooth, f) - diagonal * own)) / diagonal
+        multiplier = (1 + pull * scale * (np.einsum("nd,nd->n", smooth, f) - diagonal * own)) / diagonal
         rescale(negative, np.ones(len(f)), multiplier + pull * scale * own)
         self.weights_ = negative.astype(np.float32, copy=False)
         left, right = smooth.astype(np.float32), np.ascontiguousarray((pull * scale[:, None] * f).T.astype(np.float32))

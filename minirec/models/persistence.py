@@ -1,7 +1,8 @@
 """Model files: one .npz of plain arrays, with a JSON header; no pickle, only classes of the registry.
 
 Header: format ("minirec model"), format_version, class (registry name), params, provenance, history, items_only, and the plain
-numbers of the state. Arrays: the id indexes, the seen events, and the state of the model; a CSR takes four of them.
+numbers of the state. Arrays: the id indexes, the seen events, and the state of the model; a CSR takes four of them. A model that
+is part of another's state stands in its header under `models`, and its arrays have the name of that part in front of theirs.
 """
 
 from __future__ import annotations
@@ -36,28 +37,38 @@ def save(model: Recommender, path: str | Path, *, items_only: bool) -> None:
     """Write a fitted model; the file appears whole or not at all. The same model gives the same bytes."""
     from ..data.writers import atomic_path
 
+    arrays: dict[str, Any] = {}
+    header = {"format": FORMAT, "format_version": VERSION} | _pack(model, "", arrays, items_only)
+    text = json.dumps(header, sort_keys=True, allow_nan=False)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, header=np.frombuffer(text.encode(), np.uint8), **arrays)
+
+
+def _pack(model: Recommender, prefix: str, arrays: dict[str, Any], items_only: bool) -> dict[str, Any]:
+    """Put the arrays of a model under names that begin with `prefix`; returns what the header says of it."""
+    from .base import Recommender
+
     model._fitted()
     if items_only and model._needs_users:
         raise NotSupportedError(f"{type(model).__name__} scores by the events of its users: it cannot be saved with items_only=True")
-    arrays: dict[str, Any] = {}
     n_items = len(model.items_)
     no_users = IdIndex.from_ids([])
     no_events = CSR(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (0, n_items))
-    _put_ids(arrays, "users", no_users if items_only else model.users_)
-    _put_ids(arrays, "items", model.items_)
-    _put(arrays, "seen", no_events if items_only else model.seen_)
-    numbers = {}
+    _put_ids(arrays, f"{prefix}users", no_users if items_only else model.users_)
+    _put_ids(arrays, f"{prefix}items", model.items_)
+    _put(arrays, f"{prefix}seen", no_events if items_only else model.seen_)
+    numbers, models = {}, {}
     for name in model._state:
         value = getattr(model, name)
         if isinstance(value, (int, float)):
             numbers[name] = value
+        elif isinstance(value, Recommender):
+            models[name] = _pack(value, f"{prefix}state.{name}.", arrays, items_only)
         else:
             if items_only and name in model._per_user:
                 value = value.rows(np.zeros(0, np.int64)) if isinstance(value, CSR) else value[:0]
-            _put(arrays, f"state.{name}", value)
+            _put(arrays, f"{prefix}state.{name}", value)
     header = {
-        "format": FORMAT,
-        "format_version": VERSION,
         "class": model.name,
         "params": model.get_params(),
         "numbers": numbers,
@@ -65,9 +76,7 @@ def save(model: Recommender, path: str | Path, *, items_only: bool) -> None:
         "history": model.history_,
         "provenance": model.provenance_,
     }
-    text = json.dumps(header, sort_keys=True, allow_nan=False)
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, header=np.frombuffer(text.encode(), np.uint8), **arrays)
+    return header | ({"models": models} if models else {})
 
 
 def load_model(path: str | Path) -> Recommender:
@@ -121,23 +130,28 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
         return array.reshape(shape, order="F" if fortran else "C")
 
 
-def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, Any]) -> Recommender:
+def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, Any], prefix: str = "") -> Recommender:
+    from . import MODELS
+
     # a list of JSON was a tuple: hyper-parameters are immutable
     model = cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in header["params"].items()})
     model._check()
-    model.users_, model.items_ = _take_ids(arrays, "users"), _take_ids(arrays, "items")
-    model.seen_ = _take_csr(arrays, "seen")
+    model.users_, model.items_ = _take_ids(arrays, f"{prefix}users"), _take_ids(arrays, f"{prefix}items")
+    model.seen_ = _take_csr(arrays, f"{prefix}seen")
     for name in cls._state:
         if name in header["numbers"]:
             value: Any = header["numbers"][name]
             if not isinstance(value, (int, float)):
                 raise ValueError(f"{name} is not a number")
-        elif f"state.{name}.indptr" in arrays:
-            value = _take_csr(arrays, f"state.{name}")
+        elif name in header.get("models", {}):
+            part = header["models"][name]
+            value = _restore(MODELS[part["class"]], part, arrays, f"{prefix}state.{name}.")
+        elif f"{prefix}state.{name}.indptr" in arrays:
+            value = _take_csr(arrays, f"{prefix}state.{name}")
             if name in cls._per_user and value.shape[0] != len(model.users_):
                 raise ValueError(f"{name} has {value.shape[0]} rows for {len(model.users_)} users")
         else:
-            value = arrays[f"state.{name}"]
+            value = arrays[f"{prefix}state.{name}"]
             if value.dtype not in (np.float32, np.float64):
                 raise ValueError(f"{name} is of type {value.dtype}")
             if name in cls._per_user and len(value) != len(model.users_):

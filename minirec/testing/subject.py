@@ -125,6 +125,30 @@ SUBJECTS: dict[str, Subject] = {
         small={"regularization": 3.0, "content_weight": 4.0, "content_regularization": 1.0},
         others=_CONTENT_OTHERS,
     ),
+    "featureals": Subject(
+        MODELS["featureals"],
+        small={"factors": 6, "iterations": 3},
+        accurate={"factors": 3, "iterations": 16},
+        others={
+            **_CONTENT_OTHERS,
+            "user_features": (),
+            "alpha": 1.0,
+            "solver": "cholesky",
+            "block_size": Other(3, {"solver": "block"}),
+        },
+    ),
+    "coldmap": Subject(
+        MODELS["coldmap"],
+        small={"base_params": {"factors": 6, "iterations": 3}},
+        accurate={"base_params": {"factors": 3, "iterations": 16}},
+        others={
+            **_CONTENT_OTHERS,
+            "base": "bpr",
+            "base_params": {"factors": 3},
+            "map": "nearest",
+            "neighbors": Other(1, {"map": "nearest"}),
+        },
+    ),
     "userknn": Subject(
         MODELS["userknn"],
         small={"neighbors": 4},

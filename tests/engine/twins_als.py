@@ -18,7 +18,8 @@ def half_step(rng, *extra):
     ridge = rng.uniform(0.5, 5.0, rows).astype(np.float32)
     out, loss = rng.standard_normal((rows, d), np.float32), np.full(rows, -1.0)
     gram = np.float32(alpha0) * (fixed.T @ fixed)
-    return start, stop, events.indptr, events.indices, confidence, overlap, fixed, gram, ridge, *extra, out, loss
+    prior = 0.3 * rng.standard_normal((rows if rng.random() < 0.5 else 0, d), np.float32)
+    return start, stop, events.indptr, events.indices, confidence, overlap, fixed, gram, ridge, prior, *extra, out, loss
 
 
 CASES = {

@@ -20,7 +20,7 @@ STRIDE = CHUNK + 16  # a power of two would map the rows of the buffer onto the 
 @jit
 def als_cholesky(
     start: int, stop: int, indptr: Any, indices: Any, confidence: Any, overlap: float,
-    fixed: Any, gram: Any, ridge: Any, out: Any, loss: Any,
+    fixed: Any, gram: Any, ridge: Any, prior: Any, out: Any, loss: Any,
 ) -> None:  # fmt: skip
     """Bound by arithmetic: d^2 / 2 multiply-adds an entry, 8 of them for 6 loads, and d^3 / 6 a row.
 
@@ -31,7 +31,7 @@ def als_cholesky(
     for r in range(start, stop):
         first, last = indptr[r], indptr[r + 1]
         out[r], loss[r] = 0, 0
-        if first == last:
+        if first == last and not len(prior):
             continue
         _start_lhs(gram, ridge[r], 0, d, lhs)
         rhs[:] = 0
@@ -45,6 +45,8 @@ def als_cholesky(
             for e in range(count):
                 weights[e] -= np.float32(overlap)
             _add_products(columns, count, weights, d, lhs)
+        if len(prior):
+            loss[r] += _add_prior(ridge[r], prior[r], rhs)
         for f in range(d):
             x[f] = rhs[f]
         _solve(lhs, x, d)
@@ -56,7 +58,7 @@ def als_cholesky(
 @jit
 def als_cg(
     start: int, stop: int, indptr: Any, indices: Any, confidence: Any, overlap: float,
-    fixed: Any, gram: Any, ridge: Any, steps: int, out: Any, loss: Any,
+    fixed: Any, gram: Any, ridge: Any, prior: Any, steps: int, out: Any, loss: Any,
 ) -> None:  # fmt: skip
     """Bound by the cache: each step reads the gathered vectors of a row once, 2 d multiply-adds an entry.
 
@@ -70,7 +72,7 @@ def als_cg(
     residual, direction, image = np.empty(d, np.float32), np.empty(d, np.float32), np.empty(d, np.float32)
     for r in range(start, stop):
         first, count, x = indptr[r], indptr[r + 1] - indptr[r], out[r]
-        if count == 0:
+        if count == 0 and not len(prior):
             x[:], loss[r] = 0, 0
             continue
         for e in range(count):
@@ -80,6 +82,9 @@ def als_cg(
         _minus_spread(gram, ridge[r], x, residual)
         value = -_dot(x, residual)
         value += _add_pulls(vectors, count, confidence[first:], overlap, 1, x, residual)
+        if len(prior):
+            value -= 2 * np.float64(ridge[r]) * np.float64(_dot(prior[r], x))
+            value += _add_prior(ridge[r], prior[r], residual)
         for f in range(d):  # an assignment to a slice would make Numba compile an error message, for seconds
             direction[f] = residual[f]
         square = _dot(residual, residual)
@@ -104,7 +109,7 @@ def als_cg(
 @jit
 def als_block(
     start: int, stop: int, indptr: Any, indices: Any, confidence: Any, overlap: float,
-    fixed: Any, gram: Any, ridge: Any, size: int, out: Any, loss: Any,
+    fixed: Any, gram: Any, ridge: Any, prior: Any, size: int, out: Any, loss: Any,
 ) -> None:  # fmt: skip
     """Bound by arithmetic and by gathering twice a block; `scores` keeps v.x of each entry of the row up to date."""
     d = fixed.shape[1]
@@ -116,7 +121,7 @@ def als_block(
     for r in range(start, stop):
         first, count, x = indptr[r], indptr[r + 1] - indptr[r], out[r]
         loss[r] = 0
-        if count == 0:
+        if count == 0 and not len(prior):
             x[:] = 0
             continue
         scores[:count] = 0
@@ -127,6 +132,8 @@ def als_block(
             _minus_spread(gram[left : left + width], 0, x, rhs)
             for f in range(width):
                 rhs[f] -= ridge[r] * x[left + f]
+            if len(prior):
+                _add_prior(ridge[r], prior[r, left:], rhs[:width])
             for at in range(0, count, CHUNK):
                 n = min(CHUNK, count - at)
                 _gather(fixed, indices, first + at, n, left, width, columns)
@@ -145,6 +152,9 @@ def als_block(
             _add_scores(fixed, indices, first, count, left, width, move, scores)
         _minus_spread(gram, ridge[r], x, spread)
         value = -np.float64(_dot(x, spread))
+        if len(prior):
+            value -= 2 * np.float64(ridge[r]) * np.float64(_dot(prior[r], x))
+            value += np.float64(ridge[r]) * np.float64(_dot(prior[r], prior[r]))
         for e in range(count):
             c, score = np.float64(confidence[first + e]), np.float64(scores[e])
             value += c * (score - 1) ** 2 - overlap * score * score
@@ -333,6 +343,16 @@ def _add_pulls(vectors: Any, count: int, confidence: Any, overlap: float, target
             out[f] += p0 * v0[f]
         e += 1
     return value
+
+
+@jit
+def _add_prior(ridge: Any, prior: Any, out: Any) -> Any:
+    """out += ridge prior; returns ridge |prior|^2 over as many coordinates as `out` has."""
+    square = np.float32(0)
+    for f in range(len(out)):
+        out[f] += ridge * prior[f]
+        square += prior[f] * prior[f]
+    return np.float64(ridge) * np.float64(square)
 
 
 @jit

@@ -3,11 +3,12 @@
 Row r has the entries e = indptr[r] .. indptr[r+1] with confidences c_e; v_e is the row `indices[e]` of `fixed` (n, d). With
 `gram` = alpha0 VᵀV over all rows of `fixed`, a row x of `out` minimises
 
-    sum_e [c_e (v_e.x - 1)^2 - overlap (v_e.x)^2] + xᵀ gram x + ridge_r |x|^2,
+    sum_e [c_e (v_e.x - 1)^2 - overlap (v_e.x)^2] + xᵀ gram x + ridge_r |x - prior_r|^2,
 
-`overlap` being alpha0 where the unobserved term leaves out the observed entries, else 0. That is A x = b with
-A = gram + ridge_r I + sum_e (c_e - overlap) v_e v_eᵀ and b = sum_e c_e v_e. `loss[r]` receives the value at the new x. A row
-without entries is zero. Rows do not see each other: one alone gets the same bits as in a batch.
+`overlap` being alpha0 where the unobserved term leaves out the observed entries, else 0; `prior` is (rows, d), or (0, d) where all are
+zero. That is A x = b with A = gram + ridge_r I + sum_e (c_e - overlap) v_e v_eᵀ and b = sum_e c_e v_e + ridge_r prior_r. `loss[r]`
+receives the value at the new x. A row without entries is zero where there is no prior. Rows do not see each other: one alone gets the
+same bits as in a batch.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from ..topk import Scores
 
 def als_cholesky(
     start: int, stop: int, indptr: Pointer, indices: Index, confidence: Floats, overlap: float,
-    fixed: Scores, gram: Scores, ridge: Scores, out: Scores, loss: NDArray[np.float64],
+    fixed: Scores, gram: Scores, ridge: Scores, prior: Scores, out: Scores, loss: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Exact solution of rows start..stop. O(nnz d^2 + rows d^3)."""
     out[start:stop], loss[start:stop] = 0, 0
-    rows = start + np.flatnonzero(np.diff(indptr[start : stop + 1]))
+    rows = start + np.flatnonzero(np.diff(indptr[start : stop + 1]) >= (0 if len(prior) else 1))
     d = fixed.shape[1]
     lhs, rhs = np.empty((len(rows), d, d)), np.empty((len(rows), d))
     for at, r in enumerate(rows.tolist()):
@@ -36,6 +37,10 @@ def als_cholesky(
         lhs[at].flat[:: d + 1] += ridge[r]
         rhs[at] = c @ v
         loss[r] = c.sum()
+        if len(prior):
+            mean = prior[r].astype(np.float64)
+            rhs[at] += ridge[r] * mean
+            loss[r] += ridge[r] * (mean @ mean)
     solution = np.linalg.solve(lhs, rhs[:, :, None])[:, :, 0]
     out[rows] = solution
     loss[rows] -= (rhs * solution).sum(axis=1)
@@ -43,19 +48,24 @@ def als_cholesky(
 
 def als_cg(
     start: int, stop: int, indptr: Pointer, indices: Index, confidence: Floats, overlap: float,
-    fixed: Scores, gram: Scores, ridge: Scores, steps: int, out: Scores, loss: NDArray[np.float64],
+    fixed: Scores, gram: Scores, ridge: Scores, prior: Scores, steps: int, out: Scores, loss: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Conjugate gradient from the present x of each row. O(steps (nnz d + rows d^2)).
 
     Rows with about as many entries go together, each with products of its own, so that it gets the bits it gets alone.
     """
-    out[start:stop][np.diff(indptr[start : stop + 1]) == 0], loss[start:stop] = 0, 0
-    for rows, v, c in _alike(start, stop, indptr, indices, confidence, fixed):
+    loss[start:stop] = 0
+    if not len(prior):
+        out[start:stop][np.diff(indptr[start : stop + 1]) == 0] = 0
+    for rows, v, c in _alike(start, stop, indptr, indices, confidence, fixed, len(prior) > 0):
         x = out[rows]
         weights, across, own = c - np.float32(overlap), v.transpose(0, 2, 1), ridge[rows, None]
         scores, spread = _times(v, x), _times(gram, x) + own * x
         value = _dots(c, (scores - 1) ** 2) - overlap * _dots(scores, scores) + _dots(x, spread)
         residual = _times(across, c - weights * scores) - spread
+        if len(prior):
+            value += _dots(own * prior[rows], prior[rows] - 2 * x)
+            residual += own * prior[rows]
         direction, square = residual, _dots(residual, residual)
         for _ in range(steps):
             going = square > TINY
@@ -71,14 +81,17 @@ def als_cg(
 
 def als_block(
     start: int, stop: int, indptr: Pointer, indices: Index, confidence: Floats, overlap: float,
-    fixed: Scores, gram: Scores, ridge: Scores, size: int, out: Scores, loss: NDArray[np.float64],
+    fixed: Scores, gram: Scores, ridge: Scores, prior: Scores, size: int, out: Scores, loss: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """One sweep over blocks of `size` coordinates, each solved exactly with the others fixed. O(nnz d size + rows d size^2)."""
     d = fixed.shape[1]
-    out[start:stop][np.diff(indptr[start : stop + 1]) == 0], loss[start:stop] = 0, 0
-    for rows, *single in _alike(start, stop, indptr, indices, confidence, fixed):
+    loss[start:stop] = 0
+    if not len(prior):
+        out[start:stop][np.diff(indptr[start : stop + 1]) == 0] = 0
+    for rows, *single in _alike(start, stop, indptr, indices, confidence, fixed, len(prior) > 0):
         v, c, x, own = (array.astype(np.float64) for array in (*single, out[rows], ridge[rows, None]))
         weights = c - overlap
+        mean = prior[rows].astype(np.float64) if len(prior) else np.zeros_like(x)
         scores = _times(v, x)
         for first in range(0, d, size):
             block = slice(first, first + size)
@@ -86,12 +99,13 @@ def als_block(
             across = part.transpose(0, 2, 1)
             lhs = gram[block, block] + np.matmul(across * weights[:, None, :], part)
             lhs += own[:, :, None] * np.eye(lhs.shape[1])
-            rhs = _times(across, c - weights * scores) - _times(gram[block], x) - own * x[:, block]
+            rhs = _times(across, c - weights * scores) - _times(gram[block], x) - own * (x[:, block] - mean[:, block])
             move = np.linalg.solve(lhs, rhs[:, :, None])[:, :, 0]
             x[:, block] += move
             scores += _times(part, move)
         out[rows] = x
-        loss[rows] = _dots(c, (scores - 1) ** 2) - overlap * _dots(scores, scores) + _dots(x, _times(gram, x) + own * x)
+        loss[rows] = _dots(c, (scores - 1) ** 2) - overlap * _dots(scores, scores) + _dots(x, _times(gram, x))
+        loss[rows] += _dots(own * (x - mean), x - mean)
 
 
 TINY = np.float32(1e-20)  # a squared residual below it is zero in single precision
@@ -105,9 +119,9 @@ def _entries(r: int, indptr: Pointer, indices: Index, confidence: Floats, fixed:
 
 
 def _alike(
-    start: int, stop: int, indptr: Pointer, indices: Index, confidence: Floats, fixed: Floats
+    start: int, stop: int, indptr: Pointer, indices: Index, confidence: Floats, fixed: Floats, empty: bool
 ) -> Iterator[tuple[NDArray[np.int64], Floats, Floats]]:
-    """Rows start..stop with entries, those of about as many together: rows (b,), their vectors (b, m, d) and confidences (b, m).
+    """Rows start..stop with entries (or all), those of about as many together: rows (b,), their vectors (b, m, d) and confidences (b, m).
 
     Rows are filled up with zeros to one of 16 lengths an octave, which depends on their own alone; b m d stays small.
     """
@@ -115,10 +129,10 @@ def _alike(
     step = 2 ** np.maximum(np.frexp(counts)[1] - 5, 0)
     lengths = -(-counts // step) * step
     order = np.argsort(lengths, kind="stable")
-    order = order[np.count_nonzero(counts == 0) :]
+    order = order if empty else order[np.count_nonzero(counts == 0) :]
     for group in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
         length = int(lengths[group[0]]) if len(group) else 1
-        size = max(1, GROUP // (length * d))
+        size = max(1, GROUP // max(length * d, 1))
         for first in range(0, len(group), size):
             rows = group[first : first + size]
             inside = np.arange(length) < counts[rows, None]
