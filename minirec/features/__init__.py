@@ -1,15 +1,23 @@
 """Content in, vectors out: texts, pictures, sounds, and embeddings that somebody else has made."""
 
+from .audio import AudioFeatures
 from .base import Extractor, TextExtractor, add_content, joined, normalized, present
 from .cache import Cached, cached
 from .fuse import Fuse
+from .image import ImageFeatures
+from .precomputed import Precomputed
+from .static import StaticEmbedding
 from .tfidf_lsa import TfidfLSA
 from .whitening import Whitening, whiten
 
 __all__ = [
+    "AudioFeatures",
     "Cached",
     "Extractor",
     "Fuse",
+    "ImageFeatures",
+    "Precomputed",
+    "StaticEmbedding",
     "TextExtractor",
     "TfidfLSA",
     "Whitening",

@@ -223,29 +223,29 @@ def digest_of(*parts: Any) -> str:
 def add_content(
     dataset: Dataset,
     extractor: Transformer,
-    columns: str | Sequence[str] = ("title", "category"),
+    columns: str | Sequence[str] | None = ("title", "category"),
     *,
     name: str = "text",
     join: str | None = None,
 ) -> Dataset:
     """The data set with a column of vectors float32 (n_items, d) among its item features, made of the columns named.
 
-    One column gives a sequence of things, several give fields; with `join` they become one text, with this text between them. The
-    extractor is fitted on them if it has not been. Keep it: `extractor.transform` makes the vectors of items that come later.
+    One column gives a sequence of things, several give fields; with `join` they become one text, with this text between them. With
+    None, the things are the item ids (`Precomputed`). The extractor is fitted on them if it has not been. Keep it:
+    `extractor.transform` makes the vectors of items that come later.
     """
-    names = (columns,) if isinstance(columns, str) else tuple(columns)
-    features = dataset.item_features
-    if not names or any(column not in features for column in names):
+    features, names = dataset.item_features, (columns,) if isinstance(columns, str) else tuple(columns or ())
+    if columns is not None and (not names or any(column not in features for column in names)):
         raise DataError(f"item features {list(names)} are asked for; {dataset.name!r} has {sorted(features) or 'none'}")
     if name in features and features[name].ndim == 1:
         raise ParameterError(f"{name!r} is a column of {dataset.name!r} that is not of vectors: choose another name=")
     fields = {column: features[column] for column in names}
-    things: Things = fields if len(fields) > 1 else features[names[0]]
-    if join is not None:
+    things: Things = list(dataset.items) if columns is None else fields if len(fields) > 1 else features[names[0]]
+    if join is not None and fields:
         things = joined(fields, join)
     vectors = extractor.transform(things) if extractor.fitted else extractor.fit_transform(things)
     if not present(vectors).any():
-        raise DataError(f"no item of {dataset.name!r} has content in {list(names)}: all vectors are zero")
+        raise DataError(f"no item of {dataset.name!r} has content in {list(names) or 'its id'}: all vectors are zero")
     return dataset.with_columns(item_features={**features, name: vectors})
 
 

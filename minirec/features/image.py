@@ -121,7 +121,7 @@ def gradients(lightness: Vectors) -> Vectors:
     total = np.zeros(CELLS**2 * ORIENTATIONS)
     for direction, weight in ((lower, 1 - share), (lower + 1, share)):
         total += np.bincount((cell * ORIENTATIONS + direction % ORIENTATIONS).ravel(), (size * weight).ravel(), len(total))
-    return normalized(np.minimum(normalized(total[None]), 0.2))[0]
+    return normalized(np.minimum(normalized(total[None]), 0.2)).ravel()
 
 
 def textures(lightness: Vectors) -> Vectors:
