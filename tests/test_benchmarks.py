@@ -154,6 +154,32 @@ def test_gowalla_keeps_its_split_and_counts_what_train_does_not_know(tmp_path: P
     assert json.loads((folder / "meta.json").read_text())["held_left_out"] == 1
 
 
+def test_held_out_users_are_shown_most_of_their_items(tmp_path: Path) -> None:
+    """And their lists are judged by Recall@20 and NDCG@100, means over the seeds, with half of the interval over users."""
+    rng = np.random.default_rng(0)
+    user = np.repeat(np.arange(1, 1701), 6)
+    item = np.concatenate([rng.permutation(np.arange(1, 121))[:6] for _ in range(1700)])
+    (tmp_path / "ml-1m").mkdir()
+    np.savez(tmp_path / "ml-1m" / "interactions.npz", user=user, item=item, rating=np.full(len(user), 5))
+    folder = prepare("ml-1m-strong", tmp_path, tmp_path / "work")
+    train, shown, held = (load_npz(folder / f"{name}.npz") for name in ("train", "shown", "held"))
+    assert (train.shape[0], shown.shape, held.shape) == (200, (750, train.shape[1]), (750, train.shape[1]))
+    assert (np.diff((shown + held).tocsr().indptr) == 6).all()
+    assert (shown.multiply(held).nnz, held.nnz) == (0, 2 * 750)
+
+    lists = np.stack([np.array([rng.permutation(held.shape[1])[:100] for _ in range(750)]) for _ in range(2)])
+    lists[0, 0, 25:27], lists[0, 0, 0] = held[[0]].indices, shown[[0]].indices[0]
+    hits = np.array([[np.isin(one, held[[row]].indices) for row, one in enumerate(seed)] for seed in lists])
+    gains = (hits / np.log2(np.arange(100) + 2)).sum(axis=2) / (1 + 1 / np.log2(3))
+    recalls = hits[:, :, :20].sum(axis=2) / 2
+    figures = Judge(folder).strong({"lists": lists.astype(np.int32)})
+    for name, values in (("recall_capped@20", recalls), ("ndcg@100", gains)):
+        assert figures[name] == pytest.approx(values.mean())
+        assert figures[f"± of {name}"] == pytest.approx(1.96 * values.mean(axis=0).std(ddof=1) / np.sqrt(750))
+    peer = {"ndcg@100": 0.4, "± of ndcg@100": 0.01}
+    assert [report.worse({"peer_quality": peer, "minirec_quality": {"ndcg@100": value}}) for value in (0.388, 0.392)] == [True, False]
+
+
 def test_vectors_weights_and_lists_that_rank_alike_are_judged_alike(tmp_path: Path) -> None:
     folder = prepare(TINY, None, tmp_path)
     train = load_npz(folder / "train.npz").toarray()
