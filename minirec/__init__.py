@@ -14,6 +14,9 @@ from .options import options, options_in_force
 
 _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
+    "features": (
+        "AudioFeatures", "Fuse", "ImageFeatures", "Precomputed", "StaticEmbedding", "TfidfLSA", "add_content", "cached", "whiten",
+    ),
     "models": (
         "ALS", "BPR", "BSPM", "DAN", "DIN", "EASE", "EDLAE", "GFCF", "GMF", "L3AE", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP",
         "AbsorbingCost", "AbsorbingTime", "BiasedMF", "Caser", "ChebyCF", "ColdMap", "ContentKNN", "FactorizationMachine", "FeatureALS",
@@ -58,6 +61,15 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .evaluation import evaluate_sampled as evaluate_sampled
     from .evaluation import item_shift as item_shift
     from .evaluation import tune as tune
+    from .features import AudioFeatures as AudioFeatures
+    from .features import Fuse as Fuse
+    from .features import ImageFeatures as ImageFeatures
+    from .features import Precomputed as Precomputed
+    from .features import StaticEmbedding as StaticEmbedding
+    from .features import TfidfLSA as TfidfLSA
+    from .features import add_content as add_content
+    from .features import cached as cached
+    from .features import whiten as whiten
     from .models import ALS as ALS
     from .models import BPR as BPR
     from .models import BSPM as BSPM
