@@ -10,7 +10,10 @@ import numpy as np
 
 from minirec.features.safetensors import write_safetensors
 
-WORDS = "red blue green nail polish lip balm hair oil face cream soap dry rose mint 5 ml . , ! ##s ##ing ##ed".split()
+WORDS = [
+    "red", "blue", "green", "nail", "polish", "lip", "balm", "hair", "oil", "face", "cream", "soap", "dry", "rose", "mint", "5", "ml",
+    ".", ",", "!", "##s", "##ing", "##ed",
+]  # fmt: skip
 LETTERS = [chr(letter) for letter in range(ord("a"), ord("s"))]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *LETTERS, "\u05d0", "\u6c34"]
 D, HEADS, INNER, LAYERS, PLACES = 32, 4, 64, 2, 24

@@ -20,7 +20,7 @@ from .sparse import Floats, Index, Pointer
 
 TILE = 256  # tokens of a tile: a thread takes its texts through all layers
 PRECISIONS = ("float32", "float16", "int8")
-_SHORTEST = 1e-12
+_ROWS = 4096  # of a table that are made int8 at once
 
 
 class Dense(NamedTuple):
@@ -126,9 +126,13 @@ def held(weight: NDArray[Any], precision: str, scale: Floats | None = None) -> t
     if precision == "int8":
         if scale is not None:
             return weight, scale
-        largest = np.abs(weight).max(axis=1, initial=0).astype(np.float32)
-        factor = np.where(largest > 0, largest / np.float32(127), np.float32(1))
-        return np.rint(weight / factor[:, None]).astype(np.int8), factor
+        values, factor = np.empty(weight.shape, np.int8), np.empty(len(weight), np.float32)
+        for start in range(0, len(weight), _ROWS):
+            part = slice(start, start + _ROWS)
+            largest = np.abs(weight[part]).max(axis=1, initial=0).astype(np.float32)
+            factor[part] = np.where(largest > 0, largest / np.float32(127), np.float32(1))
+            values[part] = np.rint(weight[part] / factor[part, None])
+        return values, factor
     wide = weight if scale is None else weight.astype(np.float32) * scale[:, None]
     return wide.astype(precision, copy=False), None
 

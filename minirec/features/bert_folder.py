@@ -21,7 +21,8 @@ _POOLING = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
 
 
 class Settings(NamedTuple):
-    """What the files say. inside: where the model is in the folder; first_place: the position of the first token."""
+    """What the files say. inside: where the model is in the folder; first_place: the position of the first token; places: those that
+    there are from it on, max_length: those that a text may take unless more are asked for."""
 
     folder: Path
     inside: Path
@@ -29,7 +30,9 @@ class Settings(NamedTuple):
     dimension: int
     heads: int
     layers: int
+    epsilon: float
     first_place: int
+    places: int
     max_length: int
     pooling: str
     normalize: bool
@@ -55,6 +58,8 @@ def settings(folder: str | Path) -> Settings:
     """Read and check the settings of a folder; DataError says which file holds what cannot be used."""
     folder = Path(folder)
     modules = _json(folder / "modules.json", [])
+    if not all(isinstance(module, dict) for module in modules):
+        raise DataError(f"{folder / 'modules.json'}: a list of objects is expected")
     kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules]
     paths = {kind: folder / str(module.get("path", "")) for kind, module in zip(kinds, modules, strict=True)}
     if unknown := sorted(set(kinds) - {"Transformer", "Pooling", "Normalize"}):
@@ -70,17 +75,20 @@ def settings(folder: str | Path) -> Settings:
     dimension, heads, layers, places = (
         _whole(config, name, where) for name in ("hidden_size", "num_attention_heads", "num_hidden_layers", "max_position_embeddings")
     )
-    first_place = int(config.get("pad_token_id", 1)) + 1 if _FAMILIES[kind][1] else 0
+    first_place = _whole(config, "pad_token_id", where, 0) + 1 if _FAMILIES[kind][1] else 0
     if dimension % heads or first_place >= places:
         raise DataError(f"{where}: hidden_size {dimension}, {heads} heads and {places} positions do not fit together")
+    epsilon = config.get("layer_norm_eps", 1e-12)
+    if not isinstance(epsilon, (int, float)) or not 0 <= epsilon < 1:
+        raise DataError(f"{where}: layer_norm_eps must be a small number, got {epsilon!r}")
     extra = _json(inside / "sentence_bert_config.json", {})
     limits = [extra.get("max_seq_length"), _json(inside / "tokenizer_config.json", {}).get("model_max_length")]
-    longest = min([places - first_place, *(int(limit) for limit in limits if isinstance(limit, (int, float)) and limit >= 1)])
+    longest = int(min([places - first_place, *(limit for limit in limits if isinstance(limit, (int, float)) and limit >= 1)]))
     prompts = _json(folder / "config_sentence_transformers.json", {})
     prompt = (prompts.get("prompts") or {}).get(prompts.get("default_prompt_name"), "")
     return Settings(
-        folder, inside, config, dimension, heads, layers, first_place, longest, _pooling(paths.get("Pooling")), "Normalize" in kinds,
-        bool(extra.get("do_lower_case")), str(prompt),
+        folder, inside, config, dimension, heads, layers, float(epsilon), first_place, places - first_place, longest,
+        _pooling(paths.get("Pooling")), "Normalize" in kinds, bool(extra.get("do_lower_case")), str(prompt),
     )  # fmt: skip
 
 
@@ -115,15 +123,15 @@ def encoder(given: Settings, precision: str | None) -> Encoder:
     words, scale = source.weights(table)
     if words.ndim != 2 or words.shape[1] != given.dimension:
         raise DataError(f"{source.file.path}: shape {words.shape} of {table}, expected {given.dimension} columns")
-    places = source.matrix("embeddings.position_embeddings.weight", (given.config["max_position_embeddings"], given.dimension))
-    kinds = source.matrix("embeddings.token_type_embeddings.weight", (None, given.dimension))
+    places = source.table("embeddings.position_embeddings.weight", (given.config["max_position_embeddings"], given.dimension))
+    kinds = source.table("embeddings.token_type_embeddings.weight", (None, given.dimension))
     return Encoder(
         Table(*held(words, source.precision, scale)),
         (places + kinds[0])[given.first_place :],
         _norm(source, "embeddings.LayerNorm", given.dimension),
         layers,
         given.heads,
-        float(given.config.get("layer_norm_eps", 1e-12)),
+        given.epsilon,
     )
 
 
@@ -181,10 +189,17 @@ class _Source:
         self.fits(name, values.shape, shape)
         return held(values, "float32", scale)[0]
 
+    def table(self, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float32]:
+        """A matrix of a shape, float32, with what its precision leaves of it."""
+        values, scale = self.weights(name)
+        self.fits(name, values.shape, shape)
+        values, scale = held(values, self.precision, scale)
+        return held(values, "float32", scale)[0]
+
     def dense(self, name: str, outputs: int, inputs: int) -> Dense:
         """A dense layer of a shape."""
         values, scale = self.weights(name + ".weight")
-        self.fits(name, values.shape, (outputs, inputs))
+        self.fits(name + ".weight", values.shape, (outputs, inputs))
         return Dense.packed(values, self.matrix(name + ".bias", (outputs,)), self.precision, scale)
 
     def fits(self, name: str, shape: tuple[int, ...], expected: tuple[int | None, ...]) -> None:
@@ -224,10 +239,10 @@ def _pooling(folder: Path | None) -> str:
     return str(names[0])
 
 
-def _whole(config: dict[str, Any], name: str, where: Path) -> int:
+def _whole(config: dict[str, Any], name: str, where: Path, least: int = 1) -> int:
     value = config.get(name)
-    if type(value) is not int or value < 1:
-        raise DataError(f"{where}: {name} must be a whole number above 0, got {value!r}")
+    if type(value) is not int or value < least:
+        raise DataError(f"{where}: {name} must be a whole number of at least {least}, got {value!r}")
     return value
 
 

@@ -15,7 +15,7 @@ from ..data.writers import atomic_path
 from ..engine.backend import resolve
 from ..engine.encoder import PRECISIONS, Encoder, encode
 from ..engine.ragged import offsets
-from ..errors import ParameterError
+from ..errors import DataError, ParameterError
 from ..options import thread_count
 from .base import TextExtractor, Vectors, digest_of, normalized
 from .bert_folder import WEIGHTS, check_precision, encoder, find_folder, repacked, settings, tokenizer
@@ -61,8 +61,8 @@ class LanguageModel(TextExtractor):
         if pooling not in (None, "mean", "cls"):
             raise ParameterError(f"pooling must be 'mean', 'cls' or None, got {pooling!r}")
         self.settings = settings(find_folder() if folder is None else folder)
-        if max_length is not None and not 3 <= max_length <= self.settings.max_length:
-            raise ParameterError(f"max_length must be from 3 to {self.settings.max_length}, which the model allows, got {max_length}")
+        if max_length is not None and not 3 <= max_length <= self.settings.places:
+            raise ParameterError(f"max_length must be from 3 to {self.settings.places}, the places of the model, got {max_length}")
         self.folder, self.precision, self.weights = self.settings.folder, precision, weights
         self.pooling = pooling or self.settings.pooling
         self.normalize = self.settings.normalize if normalize is None else normalize
@@ -88,6 +88,8 @@ class LanguageModel(TextExtractor):
             tokens = self._tokens(things[start : start + _TEXTS])
             filled = np.array([len(own) for own in tokens], np.int64)
             packed = np.fromiter((token for own in tokens for token in own), np.int32, int(filled.sum()))
+            if len(packed) and packed.max() >= len(self._encoder.words.values):
+                raise DataError(f"{self.folder}: the tokeniser has more words than the model: the files are of two models")
             rows = start + np.flatnonzero(filled)
             out[rows] = encode(self._encoder, packed, offsets(filled[filled > 0]), self.pooling, backend=backend)
         return normalized(out) if self.normalize else out

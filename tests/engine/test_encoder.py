@@ -1,8 +1,10 @@
 """The encoder against one written out in float64, and what its bytes depend on."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from naive_encoder import D, HEADS, LAYERS, PLACES, arrays
+from naive_encoder import HEADS, LAYERS, PLACES, D, arrays
 from naive_encoder import encode as naive
 
 import minirec as mr
@@ -42,7 +44,7 @@ def model(precision="float32"):
 
 
 def texts(indptr=INDPTR, tokens=TOKENS):
-    return [tokens[a:b].tolist() for a, b in zip(indptr[:-1], indptr[1:], strict=True)]
+    return [tokens[a:b].tolist() for a, b in pairwise(indptr)]
 
 
 def needs(backend):

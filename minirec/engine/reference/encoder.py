@@ -16,9 +16,7 @@ from ..sparse import Floats
 COLUMNS = 192  # outputs of a panel: 12 registers of AVX-512, 24 of AVX
 
 
-def dense_rows(
-    start: int, stop: int, panels: NDArray[Any], scale: Floats, bias: Floats, curved: bool, x: Floats, out: Floats
-) -> None:
+def dense_rows(start: int, stop: int, panels: NDArray[Any], scale: Floats, bias: Floats, curved: bool, x: Floats, out: Floats) -> None:
     """Rows start..stop of out (rows, m) = f(scale (x w) + bias), x (rows, k), f GELU where curved, else nothing. O(rows k m)."""
     for p, panel in enumerate(panels):
         part = slice(p * COLUMNS, min((p + 1) * COLUMNS, out.shape[1]))
