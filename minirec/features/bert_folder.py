@@ -104,12 +104,13 @@ def tokenizer(given: Settings) -> Any:
             return Tokenizer.from_file(str(path))
         if words.is_file():
             options = _json(given.inside / "tokenizer_config.json", {})
-            return BertWordPieceTokenizer(
+            made = BertWordPieceTokenizer(
                 str(words),
                 lowercase=options.get("do_lower_case", True),
                 strip_accents=options.get("strip_accents"),
                 handle_chinese_chars=options.get("tokenize_chinese_chars", True),
             )
+            return Tokenizer.from_str(made.to_str())
     except Exception as error:  # what the package raises has no class of its own
         raise DataError(f"{given.inside}: the tokeniser cannot be read: {error}") from None
     raise DataError(f"{given.inside}: there is no tokenizer.json and no vocab.txt; save the model's fast tokeniser there")

@@ -147,8 +147,8 @@ class LanguageModel(TextExtractor):
         if self.settings.lower:
             cut = [text.lower() for text in cut]
         if thread_count() > 1:
-            found = self._tokenizer.encode_batch(cut)
-        else:  # encode_batch has threads of its own
+            found = self._tokenizer.encode_batch_fast(cut)
+        else:  # encode_batch_fast has threads of its own
             found = [self._tokenizer.encode(text) for text in cut]
         ids = [own.ids for own in found]
         ends = self._tokenizer.num_special_tokens_to_add(False) if not self.prompt else 0
