@@ -20,6 +20,7 @@ HELD_OUT = 0.2
 HELD_OUT_SYNTHETIC = 0.05
 SYNTHETIC = {"syn5m": "zipf-5000000-100000-50000", "syn50m": "zipf-50000000-1000000-200000"}
 STRONG = "ml-1m-strong"
+TITLES = "beauty-titles"
 GROUPS = 50  # of items and users with common tastes, in the synthetic events
 TASTE = 0.7  # share of synthetic events that follow the user's tastes
 
@@ -41,12 +42,15 @@ def prepare(name: str, source: Path | None, work: Path) -> Path:
         meta = _save_split(folder, *_zipf(events, users, items))
     elif match := re.fullmatch(r"events-(\d+)", name):
         meta = _save_events(folder, int(match[1]))
-    elif name in READERS or name == STRONG:
+    elif name in READERS or name in (STRONG, TITLES):
         if source is None:
             raise NoData(f"{name} is read from files: name their folder with --data-folder or MINIREC_DATA")
-        meta = _save_strong(folder, *strong_movielens(source)) if name == STRONG else _save_datasets(folder, *READERS[name](source))
+        if name == TITLES:
+            meta = _save_titles(folder, source)
+        else:
+            meta = _save_strong(folder, *strong_movielens(source)) if name == STRONG else _save_datasets(folder, *READERS[name](source))
     else:
-        raise NoData(f"unknown data set {name}; there are {', '.join([*READERS, STRONG, *SYNTHETIC])} and zipf-EVENTS-USERS-ITEMS")
+        raise NoData(f"unknown data set {name}; there are {', '.join([*READERS, STRONG, TITLES, *SYNTHETIC])} and zipf-EVENTS-USERS-ITEMS")
     (folder / "meta.json").write_text(json.dumps({"name": name, "seed": SEED} | meta), "utf-8")
     return folder
 
@@ -97,6 +101,14 @@ def beauty_validation(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
     train, _ = beauty(source)
     order = np.lexsort((train.timestamp, train.user))
     return _without_last(train, order[np.append(np.diff(train.user[order]) != 0, True)])
+
+
+def _save_titles(folder: Path, source: Path) -> dict[str, Any]:
+    """The titles of the items of Amazon Beauty, in the order of the file."""
+    items = json.loads(_first(source / "amazon-beauty", "items.json").read_text("utf-8"))
+    titles = [item["title"] for item in items.values()]
+    (folder / "titles.json").write_text(json.dumps(titles), "utf-8")
+    return {"users": 0, "items": len(titles), "events": 0}
 
 
 def movielens_order(source: Path) -> tuple[mr.Dataset, mr.Dataset]:

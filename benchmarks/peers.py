@@ -42,6 +42,7 @@ PEERS = {
         Peer("rectools"),
         Peer("numpy"),
         Peer("torch"),
+        Peer("sentence-transformers"),
         Peer("recbole", later=True),
     )
 }

@@ -130,18 +130,28 @@ class Judge:
         objective = square / 2 + l2 / 2 * (w * w).sum() + l1 * abs(w).sum()
         return {"objective": float(objective / n), "diagonal": float(abs(w.diagonal()).sum())} | self.ranking(found)
 
+    def vectors(self, found: Found) -> Figures:
+        """How many vectors there are that are not zero; what they are worth is their agreement with the peer's."""
+        return {"vectors": float((found["vectors"] != 0).any(axis=1).sum())}
+
     def given(self, found: Found) -> Figures:
         """Figures that the sides worked out themselves."""
         return {name: float(value) for name, value in found.items()}
 
 
 JUDGES: dict[str, Callable[[Judge, Found], Figures]] = {
-    name: getattr(Judge, name) for name in ("ranking", "strong", "rmse", "slim", "given")
+    name: getattr(Judge, name) for name in ("ranking", "strong", "rmse", "slim", "vectors", "given")
 }
 
 
 def agreement(one: Found, other: Found) -> float | None:
-    """How far two results are the same: the share of equal lists, or of equal neighbour values (rank by rank, within 1e-4)."""
+    """How far two results are the same: the share of equal lists, or of equal neighbour values (rank by rank, within 1e-4).
+
+    Of vectors of the same things it is the smallest cosine.
+    """
+    if "vectors" in one:
+        a, b = (found["vectors"].astype(np.float64) for found in (one, other))
+        return float(((a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).min())
     if "lists" in one and one["lists"].ndim == 2:
         return float((one["lists"] == other["lists"]).all(axis=1).mean())
     if "indptr" in one and "penalties" not in one:

@@ -224,7 +224,7 @@ def _agreement(kept: list[Path]) -> float | None:
 def summary(task: Task, laps: list[list[list[float]]], quality: list[dict[int, dict[str, float]]], agreed: float | None = None) -> Row:
     """The figures of a row from the laps [side][round][lap] and the quality at laps, peer first."""
     names = ("peer", "minirec")
-    row: Row = {} if agreed is None else {"agreement": round(agreed, 4)}
+    row: Row = {} if agreed is None else {"agreement": round(agreed, 6)}
     seconds: list[list[float] | None]
     if task.goal is None:
         seconds = [[per_lap(one) for one in side] for side in laps]

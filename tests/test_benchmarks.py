@@ -213,6 +213,7 @@ def test_agreement_does_not_mind_ties() -> None:
     lists = np.array([[1, 2], [3, 4]])
     assert agreement({"lists": lists}, {"lists": np.array([[1, 2], [4, 3]])}) == 0.5
     assert agreement({"predictions": lists}, {"predictions": lists}) is None
+    assert agreement({"vectors": lists}, {"vectors": np.array([[2, 4], [4, -3]])}) == pytest.approx(0, abs=1e-12)
 
 
 def test_a_row_from_two_processes_in_turns(folders: Folders) -> None:

@@ -3,11 +3,42 @@
 from __future__ import annotations
 
 from ..task import Task
-from . import autoencoder, evaluation, graph, growth, ials, linear, neighbours, one_user, pairs, ratings, reading, sampled, sequence, topk
+from . import (
+    autoencoder,
+    encoder,
+    evaluation,
+    graph,
+    growth,
+    ials,
+    linear,
+    neighbours,
+    one_user,
+    pairs,
+    ratings,
+    reading,
+    sampled,
+    sequence,
+    topk,
+)
 
 TASKS: dict[str, Task] = {
     task.name: task
-    for room in (ials, sampled, graph, pairs, autoencoder, sequence, ratings, neighbours, linear, topk, one_user, reading, evaluation)
+    for room in (
+        ials,
+        sampled,
+        graph,
+        pairs,
+        autoencoder,
+        sequence,
+        ratings,
+        neighbours,
+        linear,
+        topk,
+        one_user,
+        reading,
+        evaluation,
+        encoder,
+    )
     for task in room.TASKS
 }
 _OTHER = {task.name: task for task in (one_user.AT_ONCE, *growth.GROWTH)}  # of the commands latency and scaling

@@ -62,6 +62,8 @@ KERNELS: dict[str, Twin] = {
     "add_product": Twin("product", "exact"),
     "attend_rows": Twin("attention", "allclose", 1e-5),
     "attend_gradients": Twin("attention", "allclose", 1e-5),
+    "dense_rows": Twin("encoder", "allclose", 1e-5),
+    "normalise_rows": Twin("encoder", "allclose", 1e-5),
     "gru_step": Twin("recurrent", "allclose", 1e-5),
     "gru_step_back": Twin("recurrent", "allclose", 1e-5),
 }

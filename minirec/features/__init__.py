@@ -5,6 +5,7 @@ from .base import Extractor, TextExtractor, add_content, joined, normalized, pre
 from .cache import Cached, cached
 from .fuse import Fuse
 from .image import ImageFeatures
+from .language_model import LanguageModel
 from .precomputed import Precomputed
 from .static import StaticEmbedding
 from .tfidf_lsa import TfidfLSA
@@ -16,6 +17,7 @@ __all__ = [
     "Extractor",
     "Fuse",
     "ImageFeatures",
+    "LanguageModel",
     "Precomputed",
     "StaticEmbedding",
     "TextExtractor",

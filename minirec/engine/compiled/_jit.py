@@ -49,6 +49,12 @@ def jit_strict(function: F) -> F:
     return _compile(function, set())
 
 
+def jit_ordered(function: F) -> F:
+    """The same with sums in the order written, where a product may be fused with the sum that it goes into: for sums of many rows at
+    once that must not depend on which row of a group it is."""
+    return _compile(function, {"contract"})
+
+
 def _compile(function: F, fastmath: set[str]) -> F:
     if numba.config.DISABLE_JIT:  # a test tool: the kernels run as plain Python, and wrap as silently as compiled code does
         plain: F = np.errstate(over="ignore")(function)
