@@ -42,7 +42,7 @@ def feature_loss(weights, users, items, maps, features, regularization, alpha0, 
         if content is None:
             continue
         there = content.any(axis=1)
-        strength = content_weight * (counts + alpha0 * others) ** nu * there
-        total += float(strength @ ((vectors - content @ mapped) ** 2).sum(axis=1))
-        total += content_regularization * float(strength[there].mean() if there.any() else 1) * float((mapped**2).sum())
+        frequency = (counts + alpha0 * others) ** nu
+        total += content_weight * float((frequency * there) @ ((vectors - content @ mapped) ** 2).sum(axis=1))
+        total += content_regularization * regularization * float(frequency.mean()) * float((mapped**2).sum())
     return total

@@ -28,7 +28,7 @@ class FeatureALS(ContentModel, ALS):
     w sum_i m_i^nu |h_i - V f_i|^2 + mu |V|^2
 
     over the items with content, m_i being the frequency that the regularisation is scaled by; mu is `content_regularization` times the
-    mean of w m_i^nu. With features of users, w sum_u n_u^nu |w_u - U g_u|^2 + mu |U|^2 is added as well.
+    mean of lambda m_i^nu, over all items. With features of users, w sum_u n_u^nu |w_u - U g_u|^2 + mu |U|^2 is added as well.
 
     The prior is Gaussian, as in the latent factor model of Agarwal & Chen 2009, "Regression-based latent factor models", here for
     implicit feedback and by alternating least squares; the authors fit theirs by Monte Carlo EM. An iteration of ALS is followed by the
@@ -39,7 +39,8 @@ class FeatureALS(ContentModel, ALS):
     features : columns of vectors of `item_features`; None: all. user_features : the same of `user_features`, where None may mean none;
         () : none.
     content_weight : w, at least 0, in the units of `regularization`: how strongly vectors are drawn to what the content says.
-    content_regularization : above 0; the larger, the simpler the map: as many items as stand against a direction of the content.
+        Above some hundred times that, vectors and map follow each other slowly, and 16 iterations are far from the minimum.
+    content_regularization : above 0, in numbers of items: a direction of the map is penalised as the vectors of so many items are.
     factors, regularization, alpha0, nu, alpha, iterations, solver, cg_steps, block_size, init_std, seed : see `ALS`.
 
     A new item has the vector that is left of the loss without events: w / (w + lambda) V f. So has a new user by features alone, but
@@ -50,8 +51,8 @@ class FeatureALS(ContentModel, ALS):
     name = "featureals"
     search_space: ClassVar[dict[str, Any]] = {
         **ALS.search_space,
-        "content_weight": (1e-3, 1.0, "log"),
-        "content_regularization": (0.1, 100.0, "log"),
+        "content_weight": (1e-3, 0.3, "log"),
+        "content_regularization": (1.0, 300.0, "log"),
     }
     _state = (*ContentModel._state, *ALS._state, "item_map_", "user_map_", "user_content_")
     _per_user = ("user_factors_", "user_content_")
@@ -65,8 +66,8 @@ class FeatureALS(ContentModel, ALS):
         *,
         features: Choice = None,
         user_features: Choice = None,
-        content_weight: float = 0.03,
-        content_regularization: float = 10.0,
+        content_weight: float = 0.1,
+        content_regularization: float = 30.0,
         factors: int = 64,
         regularization: float = 0.003,
         alpha0: float = 0.1,
@@ -232,8 +233,7 @@ class _Learned:
         self.mean: Scores = np.zeros((len(content), d), np.float32)
         self.map = np.zeros((content.shape[1], d))
         self._content: Scores = unit_rows(content).astype(np.float32)
-        pulled = self._pull[self._pull > 0]
-        self._penalty = regularization * (float(pulled.mean()) if len(pulled) else 1.0)
+        self._penalty = regularization * float(self._own.mean())
         gram = self._sum(self._content)
         gram.flat[:: len(gram) + 1] += self._penalty
         self._inverse = np.linalg.inv(gram)
