@@ -103,6 +103,8 @@ def _run(arguments: argparse.Namespace) -> None:
             "test": arguments.test,
             "seed": arguments.seed,
             "weights": arguments.weights,
+            "text": arguments.text,
+            "encoder": arguments.encoder,
             "memory": arguments.memory,
             **_cleaning(arguments),
             **_reader(arguments),

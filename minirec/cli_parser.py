@@ -40,6 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--split", choices=("time", "random", "leave-last"), help="default: time where there is time, else random")
     run.add_argument("--test", type=float, metavar="SHARE", help="share of test events (default: 0.2)")
     run.add_argument("--weights", choices=("binary", "count", "log", "raw"), help="what a pair of user and item counts (default: binary)")
+    run.add_argument("--text", type=_texts, metavar="A,B", help="item features whose texts the models of content read; 'none': no text")
+    run.add_argument("--encoder", choices=("auto", "language-model", "static", "tfidf"), help="of texts (default: the best one installed)")
     run.add_argument("--repeat", metavar="RUN.JSON", help="repeat an earlier run")
     _reader_settings(run)
     _cleaning_settings(run)
@@ -147,6 +149,10 @@ def _cleaning_settings(parser: argparse.ArgumentParser) -> None:
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _texts(text: str) -> list[str]:
+    return [] if text.lower() == "none" else _names(text)
 
 
 def _numbers(text: str) -> list[int]:

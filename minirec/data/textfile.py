@@ -168,12 +168,12 @@ def all_whole(layout: Layout, at: int) -> bool:
 def _delimiter(lines: list[str], path: Path) -> str:
     if all("::" in line for line in lines):
         return "::"
-    best, best_columns = "", 1
+    best, most = "", (False, 1)  # a header divides as the rows do; so do not words of a title, however even their number
     for candidate in "\t,;| ":
         counts = [len(_fields(line, candidate, "" if ".dat" in path.suffixes else '"')) for line in lines]
         usual = max(set(counts), key=counts.count)
-        if usual > best_columns and counts.count(usual) >= 0.7 * len(counts):
-            best, best_columns = candidate, usual
+        if usual > 1 and (counts[0] == usual, usual) > most and counts.count(usual) >= 0.7 * len(counts):
+            best, most = candidate, (counts[0] == usual, usual)
     usual_of_suffix = next((mark for suffix, mark in ((".csv", ","), (".tsv", "\t")) if suffix in path.suffixes), "")
     if not best and usual_of_suffix and usual_of_suffix in lines[0]:
         return usual_of_suffix  # ragged lines: they will be counted as malformed

@@ -14,7 +14,7 @@ import numpy as np
 from ..data.writers import atomic_path
 from ..errors import MissingExtraError
 from ..models import Recommendations, Recommender
-from ..report import Outcome, gather, render
+from ..report import ContentRun, Outcome, gather, render
 from .steps import Watch
 
 
@@ -54,6 +54,19 @@ def _metrics(outcome: Outcome) -> dict[str, Any]:
         "intervals": result.intervals(result.measured[outcome.best].per_user) if several else {},
         "validation": outcome.validation.to_dict(),
         "comparisons": result.compare(outcome.best, metric=accuracy).to_dict() if several and len(result.models) > 1 else [],
+        **({} if outcome.content is None else {"content": _content(outcome.content)}),
+    }
+
+
+def _content(found: ContentRun) -> dict[str, Any]:
+    return {
+        "columns": found.columns,
+        "encoder": found.encoded.encoder,
+        "dimension": found.encoded.dimension,
+        "with_content": found.with_content,
+        "without_content": found.without_content,
+        "new_items": {} if found.news is None else found.news.to_dict(),
+        "left_out": found.failed,
     }
 
 

@@ -18,8 +18,10 @@ from ..data.splits import split as split_events
 from ..errors import MemoryBudgetError, ModelFitError, ParameterError
 from ..evaluation import ItemShift, Result, evaluate, item_shift
 from ..models import Recommender
+from ..models.content import ContentModel
 from ..options import memory_budget, options, options_in_force
-from ..report import REFERENCES, Outcome
+from ..report import REFERENCES, ContentRun, Outcome
+from .content import CONTENT_MODELS, ENCODERS, chosen_pair, encode, new_items, text_columns
 from .files import versions, write
 from .steps import Clock, Silent, Watch, choose, fit_all, make, settle, variants_of, weighed
 
@@ -64,7 +66,7 @@ def run(
     source: Any = None,
     *,
     out: str | Path = "minirec-out",
-    models: Iterable[str] = DEFAULT_MODELS,
+    models: Iterable[str] | None = None,
     params: Mapping[str, Mapping[str, Any]] | None = None,
     k: int | Iterable[int] = (10, 20),
     split: str | None = None,
@@ -75,6 +77,8 @@ def run(
     max_user_events: int | None = None,
     min_user_items: int = 1,
     min_item_users: int = 1,
+    text: Iterable[str] | None = None,
+    encoder: str = "auto",
     memory: int | str | None = None,
     watch: Watch | None = None,
     **reader: Any,
@@ -100,21 +104,29 @@ def run(
     split : "time" (the default where there are times), "random" (the default where there are none) or "leave-last".
     weights : what a pair of user and item counts for ranking models: "binary" 1, "count" its number of events, "log" the sum of
         log2(1 + weight), "raw" the sum of weights. Models that predict ratings get the weights as they are.
+    text : item features (title, category, ...) whose texts are made into vectors, which the models of content read: `CONTENT_MODELS`
+        join the run where none is named. The report then says what the content adds on head, middle, tail and new items. Default:
+        the texts of Complete Journey; () for none. See `docs/features.md`.
+    encoder : "language-model", "static", "tfidf" (see `minirec.features`), or "auto", the first of these that is installed. Vectors of
+        a pretrained one are kept in the cache folder (`MINIREC_CACHE`).
     memory : budget for a single model; default: the budget in force (`MINIREC_MEMORY`), but at most 3 GB. A model that is
         estimated to need more is left out, which the report says, as is one whose fit fails.
     watch : hears how it goes.
 
     The same arguments give the same metrics.json and the same bytes of model.npz.
     """
+    if models is not None:
+        models = [models] if isinstance(models, str) else list(models)
+    if text is not None:
+        text = [text] if isinstance(text, str) else list(text)
     arguments = _plain(
-        {"source": source, "models": [models] if isinstance(models, str) else list(models), "params": params,
+        {"source": source, "models": models, "params": params,
          "k": [k] if isinstance(k, int) else list(k), "split": split, "test": test, "seed": seed, "weights": weights,
          "min_weight": min_weight, "max_user_events": max_user_events, "min_user_items": min_user_items,
-         "min_item_users": min_item_users, "memory": memory, **reader}
+         "min_item_users": min_item_users, "text": text, "encoder": encoder, "memory": memory, **reader}
     )  # fmt: skip
     names, ks = _checked(arguments)
     unfitted = [make(name, (params or {}).get(name, {}), seed) for name in names]
-    variants = variants_of([model for model in unfitted if model.name not in REFERENCES] or unfitted, params or {})
     folder = _folder(out)
     clock = Clock(watch or Silent())
     left_out: dict[str, str] = {}
@@ -127,6 +139,16 @@ def run(
             data, cleaning = clean(data, duplicates="keep", **limits, **least)  # type: ignore[arg-type]
             account = account.extend(cleaning)
         clock.watch.say(f"{data!r}\n{account}")
+        columns = text_columns(data, text, built_in=source is None or isinstance(source, str))
+        if text is None and models is not None and not any(isinstance(model, ContentModel) for model in unfitted):
+            columns = ()  # nobody would read the vectors
+        if columns:
+            with clock.step("encode"):
+                data, encoded = encode(data, columns, encoder)
+            clock.watch.say(str(encoded))
+            if models is None or not any(isinstance(model, ContentModel) for model in unfitted):
+                unfitted += [make(name, (params or {}).get(name, {}), seed) for name in CONTENT_MODELS]
+        variants = variants_of([model for model in unfitted if model.name not in REFERENCES] or unfitted, params or {})
         with clock.step("split"):
             how = split or ("time" if data.timestamp is not None else "random")
             train, held_out = _two(data, how, test, seed)
@@ -149,6 +171,11 @@ def run(
             raise ModelFitError(f"{best} was chosen on validation, but could not be fitted on train: it {left_out[best]}")
         with clock.step("evaluate"):
             result = evaluate(fitted, train, held_out, k=ks, metrics=METRICS, seed=seed)
+        found = None
+        pair = chosen_pair(validation, variants)
+        if columns and pair is not None and all(name in fitted for name in pair):
+            news, failed = new_items(data, settled, ks, test, seed, weights, clock)
+            found = ContentRun(columns, encoded, clock.seconds["encode"], *pair, news, failed)
 
         final = settled[best].clone()
         with clock.step(f"fit {best} on all events") as progress:
@@ -179,6 +206,7 @@ def run(
                 versions=record["versions"],
                 seconds=clock.seconds,
                 repeat=f"minirec run --repeat {folder / 'run.json'}",
+                content=found,
             )
             files = write(folder, final, recommended, record, outcome, clock.watch)
     return Run(folder, files, best, final, result, validation, shift, left_out, account, record)
@@ -196,13 +224,13 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _checked(arguments: dict[str, Any]) -> tuple[list[str], tuple[int, ...]]:
     """Names of the models and lengths of the lists; ParameterError for what can be told before the work."""
-    names, params = list(dict.fromkeys(arguments["models"])), arguments.get("params", {})
+    names, params = list(dict.fromkeys(arguments.get("models", DEFAULT_MODELS))), arguments.get("params", {})
     if not names:
         raise ParameterError("run needs at least one model")
     for name in params:
-        if name not in names:
+        if name not in names and (name not in CONTENT_MODELS or "models" in arguments):
             raise ParameterError(f"params are given for {name!r}, which is not among the models: {', '.join(names)}")
-    for option, known in (("split", SPLITS), ("weights", WEIGHTS)):
+    for option, known in (("split", SPLITS), ("weights", WEIGHTS), ("encoder", ENCODERS)):
         if arguments.get(option) not in (None, *known):
             raise ParameterError(f"{option} must be one of {', '.join(known)}, got {arguments[option]!r}")
     lengths = arguments["k"]

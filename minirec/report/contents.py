@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .content import ContentGain
 
 GROUP_NAMES = ("head", "middle", "tail")
 
@@ -92,7 +95,8 @@ class Contents:
 
     popularity : users of each item of the train events, in descending order. groups : `Groups.describe()` of them.
     differences : the best model less each other one, on test (`Comparison.to_dict()`). why_no_parts : why the examples come
-    without an explanation, or "". account : `Account.to_dict()`. repeat : the command that runs all of this again.
+    without an explanation, or "". content : the panel on content, where items have some. account : `Account.to_dict()`.
+    repeat : the command that runs all of this again.
     """
 
     title: str
@@ -116,5 +120,6 @@ class Contents:
     versions: list[tuple[str, str]]
     seconds: list[tuple[str, float]]
     repeat: str
+    content: ContentGain | None = None
     left_out: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

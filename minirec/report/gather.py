@@ -18,6 +18,7 @@ from ..evaluation.result import Result
 from ..evaluation.shift import ItemShift
 from ..models import Recommender, model_class
 from .charts import whole_percent
+from .content import ContentRun, content_gain
 from .contents import Candidate, Chunk, Column, Contents, Example, Figure, ModelRow, Part, Recommended
 
 REFERENCES = ("popularity", "random")  # models that do not look at the user
@@ -51,9 +52,9 @@ _DATES = range(631_152_000, 4_102_444_800)  # 1990 to 2100 in seconds: times out
 @dataclass(frozen=True)
 class Outcome:
     """What a run found out. `parts` names the parts of the split, "Train" and "Test" among them; `models` are fitted on Train,
-    `result` is theirs on Test, `validation` is what `best` was chosen on, with a verdict on each,
-    and `shift` whether its events and those of Test are about the same items. `left_out` says why
-    for each model that is not there. `how` is the split; `seconds` those of each step; `repeat` the command that runs it again."""
+    `result` is theirs on Test, `validation` is what `best` was chosen on, with a verdict on each, and `shift` whether its events and
+    those of Test are about the same items. `left_out` says why for each model that is not there. `how` is the split; `seconds` those
+    of each step; `repeat` the command that runs it again; `content` what was found out about the content of the items, if anything."""
 
     data: Dataset
     account: Account
@@ -70,6 +71,7 @@ class Outcome:
     versions: Mapping[str, str]
     seconds: Mapping[str, float]
     repeat: str
+    content: ContentRun | None = None
 
 
 def gather(outcome: Outcome) -> Contents:
@@ -114,6 +116,7 @@ def gather(outcome: Outcome) -> Contents:
         versions=list(outcome.versions.items()),
         seconds=list(outcome.seconds.items()),
         repeat=outcome.repeat,
+        content=content_gain(outcome.content, result, {name: _label(name) for name in models}) if outcome.content is not None else None,
         left_out=[(_label(name), f"{why[0].upper()}{why[1:]}.") for name, why in outcome.left_out.items()],
         notes=[
             f"{WEIGHT_TEXT[arguments['weights']]} {FINAL.format(best=type(best).__name__, k=ks[-1])}",

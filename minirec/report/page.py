@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import MissingExtraError
 from .charts import accuracy_against_coverage, group_bars, long_tail, whole_percent
+from .content import ContentGain
 from .contents import GROUP_NAMES, Candidate, Column, Contents, Example, Figure, ModelRow, Recommended
 
 DASH, MINUS = "\u2013", "\u2212"
@@ -55,6 +56,7 @@ def render(contents: Contents) -> str:
         rows=[_model_row(row, contents) for row in contents.models],
         candidates=[_candidate(row) for row in contents.candidates],
         differences=[_difference(row, contents) for row in contents.differences],
+        content=_content(contents.content) if contents.content is not None else None,
         examples_lead=_examples_lead(contents, best),
         examples=[_example(example) for example in contents.examples],
         glossary=_glossary(contents),
@@ -165,12 +167,57 @@ def _difference(row: dict[str, Any], contents: Contents) -> dict[str, str]:
         "metric": row["metric"].replace("ndcg", "NDCG"),
         "value": _signed(row["difference"]),
         "interval": f"{_signed(row['low'])} {DASH} {_signed(row['high'])}",
-        "p": "< 0.0001" if row["p_holm"] < 1e-4 else f"{row['p_holm']:.4f}",
+        "p": _p(row["p_holm"]),
     }
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
 
 
 def _signed(value: float) -> str:
     return f"{value:+.4f}".replace("-", MINUS)
+
+
+def _content(panel: ContentGain) -> dict[str, Any]:
+    """The panel on content, as texts."""
+    made = panel.encoded
+    lead = (
+        f"The texts of the items ({', '.join(panel.columns)}) were made into vectors of {made.dimension} numbers by {made.encoder}, in "
+        f"{panel.seconds:.1f} s and by {made.megabytes:,.0f} MB of memory. Of the models that know these vectors validation chooses "
+        f"{panel.with_content}, of the others {panel.without_content}."
+    )
+    return {
+        "lead": lead,
+        "with": panel.with_content,
+        "without": panel.without_content,
+        "k": panel.k,
+        "rows": [
+            {
+                "group": row.group,
+                "with": _with_interval(row.with_content),
+                "without": _with_interval(row.without_content),
+                "gain": f"{100 * row.difference.value / row.without_content.value:+.0f} %".replace("-", MINUS)
+                if row.without_content.value
+                else DASH,
+                "difference": _signed(row.difference.value),
+                "interval": f"{_signed(row.difference.low or 0)} {DASH} {_signed(row.difference.high or 0)}",
+                "p": _p(row.p),
+            }
+            for row in panel.rows
+        ],
+        "new": [
+            {"label": row.label, **{name: _with_interval(getattr(row, name)) for name in ("recall", "ndcg", "among_all")}}
+            for row in panel.new
+        ],
+        "new_lead": f"{panel.new_items:,} items were taken out with all their events; the models were fitted on the rest and told of the "
+        f"items by their content alone. In random order among themselves they would have a recall@{panel.k} of {number(panel.chance)}; a "
+        "model that knows no content cannot recommend them at all.",
+    }
+
+
+def _with_interval(figure: Figure) -> tuple[str, str]:
+    return number(figure.value), _interval(figure)
 
 
 def _examples_lead(contents: Contents, best: ModelRow) -> str:

@@ -512,3 +512,8 @@ def test_items_from_parquet(tmp_path, engine):
     data = read({"user": [1, 2], "item": [10, 11]}, items=path)
     assert data.item_features["title"].tolist() == ["a", ""]
     assert data.item_features["price"].tolist() == [1.0, 2.0]
+
+
+def test_words_of_a_title_are_no_columns(tmp_path):
+    path = write(tmp_path, "t.csv", "user,item,title\n" + "".join(f"{u},{u % 3},red wool scarf {u % 3}\n" for u in range(9)))
+    assert read(path, item_text="title").item_text(1) == "red wool scarf 1"

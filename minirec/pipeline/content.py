@@ -1,0 +1,113 @@
+"""What the content of items adds to a run: vectors of their texts, models that read them, and items that nobody has bought yet."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..data.dataset import Dataset
+from ..data.splits import split
+from ..errors import DataError, MissingExtraError, ParameterError
+from ..evaluation import Result, evaluate_new_items
+from ..features import Extractor, LanguageModel, StaticEmbedding, TfidfLSA, add_content, cached
+from ..models import Recommender
+from ..models.content import ContentModel
+from ..options import cache_folder
+from ..report import Encoded
+from .steps import Clock, choose, fit_all
+
+COLUMN = "text"  # the item feature that the vectors become
+DEFAULT_TEXT = {"completejourney": ("department", "category", "type", "brand", "package_size")}
+CONTENT_MODELS = ("contentknn", "coldmap", "featureals")  # join the default models where there are vectors
+ENCODERS = ("auto", "language-model", "static", "tfidf")
+
+
+def text_columns(data: Dataset, text: Sequence[str] | None, built_in: bool) -> tuple[str, ...]:
+    """The item features whose texts are encoded: those named, or by default those of the built-in data set."""
+    if text is None:
+        return DEFAULT_TEXT.get(data.name, ()) if built_in else ()
+    missing = [name for name in text if name not in data.item_features]
+    if missing:
+        there = ", ".join(data.item_features) or "none; name columns of the events by item_text, or a file of items by items"
+        raise ParameterError(f"text={list(text)!r}: there is no item feature {missing[0]!r}; there are: {there}")
+    return tuple(text)
+
+
+def make_encoder(name: str) -> Extractor:
+    """The extractor of this name; "auto": the best one of those that are installed."""
+    if name == "language-model":
+        return LanguageModel()
+    if name == "static":
+        return StaticEmbedding()
+    if name == "tfidf":
+        return TfidfLSA()
+    for better in (LanguageModel, StaticEmbedding):
+        try:
+            return better()
+        except (MissingExtraError, DataError):  # neither package nor folder
+            continue
+    return TfidfLSA()
+
+
+def encode(data: Dataset, columns: Sequence[str], encoder: str) -> tuple[Dataset, Encoded]:
+    """The data set with the vectors of its items. Those of a pretrained encoder are kept in the cache folder, where that can be written."""
+    made = make_encoder(encoder)
+    before = peak_bytes()
+    name, folder = type(made).__name__, cache_folder() / "vectors"
+    if made.fitted and _writable(folder):
+        made = cached(made, folder)
+    found = add_content(data, made, columns, name=COLUMN, join=", ")
+    return found, Encoded(name, made.dimension, (peak_bytes() - before) / 1e6)
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held; 0 where the system does not say."""
+    try:
+        from resource import RUSAGE_SELF, getrusage
+    except ImportError:  # Windows
+        return 0
+    return getrusage(RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def new_items(
+    data: Dataset, models: Mapping[str, Recommender], ks: tuple[int, ...], test: float, seed: int, weights: str, clock: Clock
+) -> tuple[Result | None, dict[str, str]]:
+    """The models that know content, on items that they were told of by their content alone; and why some are not there.
+
+    A share `test` of the items is taken out with all their events; the models are fitted on the rest, told of the items, and rank them
+    for the users who took them.
+    """
+    knowing = {name: model for name, model in models.items() if isinstance(model, ContentModel)}
+    train, held_out = split(data, "cold-items", test=test, seed=seed)
+    failed: dict[str, str] = {}
+    fitted = fit_all(knowing, train, weights, failed, clock, "without the new items")
+    fresh = held_out.compact()
+    for model in fitted.values():
+        assert isinstance(model, ContentModel)
+        model.add_items(list(fresh.items), {COLUMN: fresh.item_features[COLUMN]})
+    if not fitted:
+        return None, failed
+    with clock.step("evaluate new items"):
+        return evaluate_new_items(fitted, train, held_out, k=ks, seed=seed), failed
+
+
+def chosen_pair(validation: Result, variants: Mapping[str, Recommender]) -> tuple[str, str] | None:
+    """The models that the rule of `run` chooses among those that know content, and among the others; None where one side is empty."""
+    sides: list[str] = []
+    for knows in (True, False):
+        names = [name for name in validation.models if isinstance(variants[name], ContentModel) == knows]
+        if not names:
+            return None
+        sides.append(variants[choose(replace(validation, measured={name: validation.measured[name] for name in names}))[0]].name)
+    return sides[0], sides[1]

@@ -1,0 +1,103 @@
+"""A run with the content of items: vectors of their texts, models that read them, items that nobody has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minirec as mr
+from minirec import pipeline
+from minirec.cli import main
+from minirec.errors import ParameterError
+from minirec.pipeline.content import CONTENT_MODELS, make_encoder, text_columns
+
+MODELS = ("popularity", "itemknn", "contentknn", "coldmap")
+SETTINGS = {"coldmap": {"base_params": {"factors": 4, "iterations": 2}}}
+
+
+def shop() -> mr.Dataset:
+    """Everybody buys of one category; the names of its items say which."""
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(60), 14)
+    items = 20 * (users % 3) + rng.integers(0, 20, len(users))
+    words = ("red wool scarf", "green tea leaves", "blue steel pan")
+    data = mr.Dataset.from_arrays(users, items)
+    texts = [f"{words[int(item) // 20]} {item}" for item in data.items]
+    return data.with_columns(item_features={"title": np.array(texts, object), "price": np.arange(data.n_items)}, name="shop")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> pipeline.Run:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("jinja2")
+    out = tmp_path_factory.mktemp("run")
+    return mr.run(shop(), out=out, models=MODELS, params=SETTINGS, text=["title"], encoder="tfidf", k=(3, 5))
+
+
+def test_models_of_content_take_part(done: pipeline.Run) -> None:
+    assert set(done.result.models) == set(MODELS)
+    assert {"encode", "evaluate new items"} <= set(done.record["seconds"])
+    assert done.record["arguments"]["text"] == ["title"]
+
+
+def test_the_report_says_what_content_adds(done: pipeline.Run) -> None:
+    page = (done.out / "report.html").read_text(encoding="utf-8")
+    for text in ("What the content of the items adds", "New items", "TfidfLSA", "tail, by item count", "ContentKNN", "ColdMap"):
+        assert text in page
+
+
+def test_numbers_of_new_items_are_in_metrics(done: pipeline.Run) -> None:
+    content = json.loads((done.out / "metrics.json").read_text())["content"]
+    assert content["encoder"] == "TfidfLSA"
+    assert content["with_content"] in ("contentknn", "coldmap")
+    assert content["without_content"] == "itemknn"
+    found = content["new_items"]
+    assert set(found) == {"contentknn", "coldmap"}
+    chance = 5 / 12  # a fifth of 60 items is new
+    assert found["contentknn"]["recall@5"] > 1.5 * chance
+
+
+def test_without_text_there_is_no_panel(tmp_path: Path) -> None:
+    found = mr.run(shop(), out=tmp_path, models=("popularity", "itemknn"), k=3)
+    assert "encode" not in found.record["seconds"]
+    assert "content" not in json.loads((tmp_path / "metrics.json").read_text())
+
+
+def test_models_join_where_text_is_named_and_they_are_not(tmp_path: Path) -> None:
+    found = mr.run(shop(), out=tmp_path, models=("itemknn",), text="title", encoder="tfidf", k=3)
+    assert set(found.result.models) == {"itemknn", *CONTENT_MODELS}
+
+
+def test_bad_text_and_encoder(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"no item feature .name.*title"):
+        mr.run(shop(), out=tmp_path, text=["name"])
+    with pytest.raises(ParameterError, match="encoder must be one of"):
+        mr.run(shop(), out=tmp_path, text=["title"], encoder="bert")
+
+
+def test_default_columns() -> None:
+    journey = shop().with_columns(name="completejourney")
+    assert text_columns(journey, None, built_in=True) == ("department", "category", "type", "brand", "package_size")
+    assert text_columns(journey, None, built_in=False) == ()
+    assert text_columns(journey, [], built_in=True) == ()
+
+
+def test_an_encoder_is_always_found() -> None:
+    assert make_encoder("auto").fitted in (True, False)
+    assert type(make_encoder("tfidf")).__name__ == "TfidfLSA"
+
+
+def test_the_command_takes_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = shop()
+    rows = [f"{u},{i},{data.item_text(i)}" for u, i in zip(data.users.ids(data.user), data.items.ids(data.item), strict=True)]
+    (tmp_path / "events.csv").write_text("\n".join(["user,item,title", *rows]))
+    arguments = ["run", str(tmp_path / "events.csv"), "--item-text", "title", "--text", "title", "--encoder", "tfidf"]
+    assert main([*arguments, "--models", "itemknn,contentknn", "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    assert "content" in json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (
+        main(["run", str(tmp_path / "events.csv"), "--text", "none", "--models", "itemknn", "--out", str(tmp_path / "o2"), "--quiet"]) == 0
+    )
+    assert "content" not in json.loads((tmp_path / "o2" / "metrics.json").read_text())
