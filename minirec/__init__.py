@@ -19,8 +19,9 @@ _WHERE = {
     ),
     "models": (
         "ALS", "BPR", "BSPM", "DAN", "DIN", "EASE", "EDLAE", "GFCF", "GMF", "L3AE", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP",
-        "AbsorbingCost", "AbsorbingTime", "BiasedMF", "Caser", "ChebyCF", "ColdMap", "ContentKNN", "FactorizationMachine", "FeatureALS",
-        "GRU4Rec", "GraphBlend", "HittingTime", "ItemKNN", "LightGCN", "LogisticMF", "MultDAE", "MultVAE", "NeuMF", "NextItNet",
+        "AbsorbingCost", "AbsorbingTime", "AlphaRec", "BiasedMF", "Caser", "ChebyCF", "ColdMap", "ContentKNN", "FactorizationMachine",
+        "FeatureALS", "GRU4Rec", "GraphBlend", "HittingTime", "Hybrid", "ItemKNN", "LightGCN", "LogisticMF", "MultDAE", "MultVAE", "NeuMF",
+        "NextItNet",
         "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SASRec", "SVDpp",
         "SoftmaxMF", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
@@ -88,6 +89,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import WARP as WARP
     from .models import AbsorbingCost as AbsorbingCost
     from .models import AbsorbingTime as AbsorbingTime
+    from .models import AlphaRec as AlphaRec
     from .models import BiasedMF as BiasedMF
     from .models import Caser as Caser
     from .models import ChebyCF as ChebyCF
@@ -98,6 +100,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import GraphBlend as GraphBlend
     from .models import GRU4Rec as GRU4Rec
     from .models import HittingTime as HittingTime
+    from .models import Hybrid as Hybrid
     from .models import ItemKNN as ItemKNN
     from .models import LightGCN as LightGCN
     from .models import LogisticMF as LogisticMF

@@ -83,6 +83,7 @@ class Tensor:
     data : float arrays are taken as they are, without a copy, and their precision holds for all that is computed from them; anything
     else becomes float32. grad : after `backward`, for tensors made with requires_grad, the sum over all calls so far, an array or a
     RowGradient. It may share memory with other gradients: do not write to it; set it to None to begin anew.
+    fixed : so many leading coordinates of the last axis are constants: their gradient is 0, and no optimizer moves them.
 
     >>> import numpy as np
     >>> x = Tensor(np.array([1.0, 2.0, 3.0]), requires_grad=True)
@@ -92,13 +93,14 @@ class Tensor:
     """
 
     __array_ufunc__ = None  # array * tensor is a matter of the tensor
-    __slots__ = ("__weakref__", "_backward", "_name", "_number", "_own", "_parents", "data", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "_backward", "_name", "_number", "_own", "_parents", "data", "fixed", "grad", "requires_grad")
 
     def __init__(self, data: ArrayLike, requires_grad: bool = False) -> None:
         array = np.asarray(data)
         keep = array.dtype.kind == "f" and isinstance(data, (np.ndarray, np.floating))
         self.data, self.requires_grad = array if keep else array.astype(np.float32), requires_grad
         self.grad: Gradient | None = None
+        self.fixed = 0
         self._own, self._name, self._number = False, "", next(_numbers)
         self._parents: tuple[Tensor, ...] = ()
         self._backward: Backward | None = None
@@ -164,6 +166,8 @@ class Tensor:
                 continue
             total, own = sums.pop(node)
             if node._backward is None:
+                if node.fixed:
+                    total, own = _without(total, own, node.fixed), True
                 node.grad, node._own = (total, own) if node.grad is None else (_added(node.grad, node._own, total), True)
                 continue
             parts = node._backward(total.dense() if isinstance(total, RowGradient) else total)
@@ -398,6 +402,14 @@ def _added(total: Gradient, own: bool, part: Gradient) -> Gradient:
         return np.asarray(total + part)
     total += part
     return total
+
+
+def _without(gradient: Gradient, own: bool, fixed: int) -> Gradient:
+    """The gradient with zeros for the leading coordinates of the last axis; in its own memory where that is ours."""
+    values = gradient.values if isinstance(gradient, RowGradient) else gradient
+    values = values if own else values.copy()
+    values[..., :fixed] = 0
+    return gradient._replace(values=values) if isinstance(gradient, RowGradient) else values
 
 
 def _freed(gradient: Any) -> tuple[Gradient | None, ...]:

@@ -39,6 +39,23 @@ def bpr(positive: Tensor, negative: Tensor) -> Tensor:
     return _mean("bpr", loss, loss.size, (positive, negative), _summed(-pull, positive), pull)
 
 
+def warp(positive: Tensor, negative: Tensor, items: int) -> Tensor:
+    """L(rank) max(0, 1 - x_p + x_n), Weston et al. 2011, equations 2 to 6: n is the first negative of a sample with x_n > x_p - 1.
+
+    Where it is number N, the rank is estimated as floor((items - 1) / N), and L(k) = sum_{s=1..k} 1/s. A sample whose negatives all keep
+    the margin counts 0. positive (n,), negative (n, m) in the order of the draws; those of -inf are none, and not counted.
+    """
+    own, x = _of_each("warp", positive, negative), negative.data
+    rows, short = np.arange(len(x)), own - x < 1
+    first, found = short.argmax(axis=1), short.any(axis=1)
+    tried = np.maximum((x > -np.inf).cumsum(axis=1)[rows, first], 1)
+    weight = np.where(found, losses.rank_weights(items)[(items - 1) // tried], 0).astype(x.dtype)
+    loss, pull = losses.weighted_hinge(np.where(found, own[:, 0] - x[rows, first], 1), weight)
+    push = np.zeros_like(x)
+    push[rows, first] = pull
+    return _mean("warp", loss, len(loss), (positive, negative), -pull, push)
+
+
 def gbce(positive: Tensor, negative: Tensor, items: int, calibration: float = 0.75) -> Tensor:
     """gBCE, Petrov & Macdonald 2023, "gSASRec: reducing overconfidence ... trained with negative sampling":
 

@@ -6,6 +6,7 @@ fused are one node of the graph with a hand-derived backward, so that no interme
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -96,6 +97,11 @@ def prelu(x: Tensor, slope: Tensor) -> Tensor:
         return np.where(data > 0, g, g * below), (g * np.minimum(data, 0)).sum(axis=lead)
 
     return Tensor.from_op("prelu", np.where(data > 0, data, data * below), (x, slope), backward)
+
+
+def leaky_relu(x: Tensor, slope: float = 0.01) -> Tensor:
+    """max(x, slope x), Maas et al. 2013; derivative `slope` at 0."""
+    return _unary("leaky_relu", x, lambda a: np.maximum(a, slope * a), lambda a, out: np.where(a > 0, a.dtype.type(1), a.dtype.type(slope)))
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -196,7 +202,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     data, w = x.data, weight.data
     if w.ndim != 2 or not data.ndim or data.shape[-1] != w.shape[0] or (bias is not None and bias.shape != w.shape[1:]):
         raise ShapeError(f"linear: shapes {_shapes((data, w) if bias is None else (data, w, bias.data))} do not fit")
-    flat = data.reshape(-1, w.shape[0])
+    flat = data.reshape(math.prod(data.shape[:-1]), w.shape[0])  # not -1, which a width of 0 leaves open
     out = product(flat, w)
     if bias is not None:
         out += bias.data

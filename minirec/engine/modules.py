@@ -100,10 +100,18 @@ class Linear(Module):
 
 
 class Embedding(Module):
-    """A vector for each of n rows: integers of any shape (...) to (..., d). Normal with deviation `scale`."""
+    """A vector for each of n rows: integers of any shape (...) to (..., d). Normal with deviation `scale`, or as given (`of`)."""
 
     def __init__(self, n: int, d: int, rng: np.random.Generator, scale: float = 0.02) -> None:
         self.weight = Tensor(rng.standard_normal((n, d), np.float32) * np.float32(scale), requires_grad=True)
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.float32], fixed: int = 0) -> Embedding:
+        """A table that begins as these vectors (n, d); their first `fixed` coordinates stay (see `Tensor`)."""
+        table = cls.__new__(cls)
+        table.weight = Tensor(vectors, requires_grad=True)
+        table.weight.fixed = fixed
+        return table
 
     def __call__(self, rows: NDArray[Any]) -> Tensor:
         return functional.embedding(self.weight, rows)

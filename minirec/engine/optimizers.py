@@ -104,7 +104,8 @@ class Optimizer(ABC):
             if scale != 1:
                 gradient = gradient._replace(values=gradient.values * scale) if isinstance(gradient, RowGradient) else gradient * scale
             if self._decay:
-                at: Any = gradient.rows if isinstance(gradient, RowGradient) else ...
+                rows: tuple[Any, ...] = (gradient.rows,) if isinstance(gradient, RowGradient) else ()
+                at = (*rows, ..., slice(tensor.fixed, None)) if tensor.fixed else (*rows, ...)
                 tensor.data[at] *= tensor.dtype.type(1 - rate * self._decay)
             self._move(tensor.data, gradient, rate, *(self._state[f"{name}.{kept}"] for kept in self._sums))
         return norm

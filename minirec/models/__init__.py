@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ParameterError
+from .alpharec import AlphaRec
 from .als import ALS
 from .base import Explanation, Part, Recommender
 from .bpr import BPR, WARP
@@ -17,6 +18,7 @@ from .graph_blend import GraphBlend
 from .graph_filters import BSPM, GFCF, ChebyCF
 from .gru4rec import GRU4Rec
 from .hitting import AbsorbingCost, AbsorbingTime, HittingTime
+from .hybrid import Hybrid
 from .l3ae import L3AE
 from .lightgcn import LightGCN
 from .logistic import LogisticMF
@@ -48,7 +50,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(GMF, MLP, NeuMF, SoftmaxMF, FactorizationMachine),
         *(MultVAE, MultDAE),
         *(BiasedMF, SVDpp),
-        *(ContentKNN, L3AE, FeatureALS, ColdMap),
+        *(ContentKNN, L3AE, FeatureALS, ColdMap, AlphaRec, Hybrid),
     )
 }
 
@@ -79,6 +81,7 @@ __all__ = [
     "WARP",
     "AbsorbingCost",
     "AbsorbingTime",
+    "AlphaRec",
     "BiasedMF",
     "Caser",
     "ChebyCF",
@@ -90,6 +93,7 @@ __all__ = [
     "GRU4Rec",
     "GraphBlend",
     "HittingTime",
+    "Hybrid",
     "ItemKNN",
     "LightGCN",
     "LogisticMF",

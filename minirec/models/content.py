@@ -48,8 +48,7 @@ class ContentModel(Recommender):
     """
 
     _state: ClassVar[tuple[str, ...]] = ("item_content_", "item_counts_")
-
-    features: Choice
+    _chosen: ClassVar[str] = "features"  # the parameter that names the columns
 
     item_content_: Scores  # as given, float32 (items, width)
     item_counts_: NDArray[np.float64]  # (items,), users of each item in training; 0: it was added since
@@ -69,12 +68,17 @@ class ContentModel(Recommender):
 
     # ---- content in -----------------------------------------------------------------------------------------------------
 
+    @property
+    def _reads_content(self) -> bool:
+        """Whether these parameters ask for content; for models that can do without."""
+        return True
+
     def _check_features(self) -> None:
-        check_columns("features", self.features)
+        check_columns(self._chosen, getattr(self, self._chosen))
 
     def _read_content(self, train: Dataset) -> Scores:
         """The content of the items of training, float32 (items, width); it is kept, as is what the columns are called."""
-        names = vector_columns(train.item_features, self.features, "features", "item_features")
+        names = vector_columns(train.item_features, getattr(self, self._chosen), self._chosen, "item_features")
         if not names:
             raise DataError(
                 f"{type(self).__name__} needs the content of the items, and {train.name!r} has no column of vectors in item_features: add "
@@ -91,7 +95,7 @@ class ContentModel(Recommender):
 
     def _content_width(self, dataset: Dataset) -> int:
         """The width of the content, for estimates of memory; 0 where there is none."""
-        return sum(dataset.item_features[name].shape[1] for name in _named(dataset.item_features, self.features))
+        return sum(dataset.item_features[name].shape[1] for name in _named(dataset.item_features, getattr(self, self._chosen)))
 
     # ---- new items and users --------------------------------------------------------------------------------------------
 
@@ -103,6 +107,10 @@ class ContentModel(Recommender):
         An item that the model knows is refused. Not to be called while other threads use the model.
         """
         self._fitted()
+        if not self._reads_content:
+            raise NotSupportedError(
+                f"this {type(self).__name__} was fitted without {self._chosen}, and knows nothing of an item without events: fit again"
+            )
         grown = self._grow("item", self.items_, items, features)
         state = self._append(grown) | {
             "item_content_": grown.place(self.item_content_, grown.content),
@@ -244,6 +252,22 @@ def unit_rows(content: NDArray[Any], mean: NDArray[Any] | None = None) -> NDArra
     norms = np.sqrt(np.einsum("nd,nd->n", rows, rows))
     unit: NDArray[np.float64] = rows / np.where(norms > 0, norms, 1)[:, None]
     return unit
+
+
+def mean_and_deviation(content: Scores) -> tuple[Scores, float]:
+    """Of the rows that are content: their mean, float32 (width,), and the deviation of their numbers from it, over all coordinates."""
+    there = content[content.any(axis=1)].astype(np.float64)
+    if not len(there):
+        return np.zeros(content.shape[1], np.float32), 1.0
+    mean = there.mean(axis=0)
+    return mean.astype(np.float32), float(np.sqrt(np.mean((there - mean) ** 2))) or 1.0
+
+
+def standardized(content: Scores, mean: Scores, deviation: float) -> Scores:
+    """Content without its mean, in units of its deviation; rows of zeros, which are no content, stay: they count as the mean."""
+    rows = (content - mean) / np.float32(deviation)
+    rows[~content.any(axis=1)] = 0
+    return rows
 
 
 def _is_vector(column: NDArray[Any]) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.autodiff import Tensor
+from ..engine.autodiff import Tensor, no_grad
 from ..engine.optimizers import Adam
 from ..engine.sgd import Negatives
 from ..engine.sparse import CSR, Floats, Index
@@ -57,20 +57,28 @@ class EmbeddingModel(StoppingModel, FoldInFactorModel):
     def _store(self, users: Floats, items: Floats, events: CSR) -> None:
         """Set the vectors of the model from embeddings that were trained on these events."""
 
+    def _tables(self, events: CSR, rng: np.random.Generator) -> tuple[Mapping[str, Tensor], Callable[[], tuple[Tensor, Tensor]]]:
+        """The parameters, and what makes the embeddings of users and items of them as they are: here they are themselves."""
+        users, items = (Tensor(table, requires_grad=True) for table in self._start(events, rng))
+        return {"users": users, "items": items}, lambda: (users, items)
+
     def _train(self, events: CSR, iterations: int) -> Iterator[dict[str, float]]:
         """Learn from these events; after each iteration the vectors are those of the model, and its record is given."""
         rng = np.random.default_rng(self.seed)
-        users, items = self._start(events, rng)
-        tables, owners = {"users": Tensor(users), "items": Tensor(items)}, events.row_ids().astype(np.int32)
-        adam = Adam(tables, self.learning_rate)
+        parameters, embed = self._tables(events, rng)
+        adam, owners = Adam(parameters, self.learning_rate), events.row_ids().astype(np.int32)
         popularity = np.maximum(np.bincount(events.indices, minlength=events.shape[1]), 1)
         objective = self._objective(events, Negatives.powered(popularity, self.negative_power))
         for _ in range(iterations):
             total = 0.0
             for samples in self._batches(events, rng):
-                loss, gradients = objective(users, items, owners[samples], events.indices[samples], rng)
-                tables["users"].grad, tables["items"].grad = gradients
+                users, items = embed()
+                loss, gradients = objective(users.data, items.data, owners[samples], events.indices[samples], rng)
+                for embeddings, gradient in zip((users, items), gradients, strict=True):
+                    embeddings.backward(gradient)
                 adam.step()
                 total += loss * len(samples)
-            self._store(users, items, events)
+            with no_grad():
+                users, items = embed()
+            self._store(users.data, items.data, events)
             yield {"loss": total / events.nnz}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from ..engine.autodiff import Tensor, matmul
 from ..engine.criteria import bpr
 from ..engine.functional import embedding, propagate, where
 from ..engine.modules import Embedding, Module
+from ..engine.scorers import Scores
 from ..engine.sparse import CSR, Floats, Index
 from ..errors import DataError
 from .base import Monitor
@@ -24,8 +26,16 @@ LOSSES = ("bpr", "bce")
 _SCALE = 0.01  # deviation of the vectors before training
 
 
-class SideFactors(Module):
-    """The part of one side, users or items: an own vector and weight for each row, and those of its features.
+class SideNetwork(Module, ABC):
+    """The part of one side, users or items."""
+
+    @abstractmethod
+    def __call__(self, rows: Index) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """s (n, d) and b (n, 1) of these rows, distinct, and the parameters that they were computed from."""
+
+
+class SideFactors(SideNetwork):
+    """An own vector and weight for each row, and those of its features.
 
     features : CSR (rows, features), of the side's rows.
     """
@@ -37,10 +47,7 @@ class SideFactors(Module):
         self._features = features
 
     def __call__(self, rows: Index) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """s (n, d) and b (n, 1) of these rows, distinct, and the parameters that they were computed from.
-
-        s = sum_f x_f v_f;  b = sum_f w_f x_f + 1/2 (|s|^2 - sum_f x_f^2 |v_f|^2).
-        """
+        """s = sum_f x_f v_f;  b = sum_f w_f x_f + 1/2 (|s|^2 - sum_f x_f^2 |v_f|^2)."""
         own, linear = embedding(self.own.weight, rows), embedding(self.own_weight, rows)
         if not self._features.shape[1]:  # the row's own feature is alone, and in no pair on its side
             return own, linear, [own, linear]
@@ -62,8 +69,8 @@ class MachineNetwork(PairNetwork):
     pairwise : leave out b_u and w_0, which cancel out of differences: rounding would leave gradients for Adam to blow up.
     """
 
-    def __init__(self, users: CSR, items: CSR, factors: int, rng: np.random.Generator, pairwise: bool = False) -> None:
-        self.users, self.items = SideFactors(users, factors, rng), SideFactors(items, factors, rng)
+    def __init__(self, users: SideNetwork, items: SideNetwork, pairwise: bool = False) -> None:
+        self.users, self.items = users, items
         self.bias = Tensor(np.zeros(1, np.float32), requires_grad=True)  # w_0
         self._pairwise = pairwise
 
@@ -76,6 +83,12 @@ class MachineNetwork(PairNetwork):
         if not self._pairwise:
             logits = logits + embedding(b, u).reshape(-1, 1) + self.bias
         return logits, by_users + by_items
+
+    def vectors(self, shape: tuple[int, int]) -> tuple[Scores, Scores]:
+        """(s, b + w_0, 1) of all users and (s, 1, b) of all items, whose products are the logits."""
+        (s, b, _), (t, c, _) = (side(np.arange(n, dtype=np.int32)) for side, n in zip((self.users, self.items), shape, strict=True))
+        ones = np.ones_like(b.data), np.ones_like(c.data)
+        return np.concatenate((s.data, b.data + self.bias.data, ones[0]), axis=1), np.concatenate((t.data, ones[1], c.data), axis=1)
 
 
 class FactorizationMachine(SampledModel[MachineNetwork], FoldInFactorModel):
@@ -164,7 +177,8 @@ class FactorizationMachine(SampledModel[MachineNetwork], FoldInFactorModel):
             del self._sides  # of the training alone
 
     def _network(self, events: CSR, rng: np.random.Generator) -> MachineNetwork:
-        return MachineNetwork(*self._sides, self.factors, rng, pairwise=self.loss == "bpr")
+        users, items = (SideFactors(features, self.factors, rng) for features in self._sides)
+        return MachineNetwork(users, items, pairwise=self.loss == "bpr")
 
     def _loss(self, logits: Tensor, missing: NDArray[np.bool_]) -> Tensor:
         if self.loss == "bce":
@@ -173,13 +187,8 @@ class FactorizationMachine(SampledModel[MachineNetwork], FoldInFactorModel):
         return bpr(positive, where(~missing, logits[:, 1:], -np.inf))
 
     def _store(self, network: MachineNetwork, events: CSR) -> None:
-        (s, b), (t, c) = (
-            tuple(tensor.data for tensor in side(np.arange(n, dtype=np.int32))[:2])
-            for side, n in zip((network.users, network.items), events.shape, strict=True)
-        )
-        self.user_factors_ = np.concatenate((s, b + network.bias.data, np.ones_like(b)), axis=1)
-        self.item_factors_ = np.concatenate((t, np.ones_like(c), c), axis=1)
-        self._set_sources(self.user_factors_, t, events)
+        self.user_factors_, self.item_factors_ = network.vectors(events.shape)
+        self._set_sources(self.user_factors_, self.item_factors_[:, : self.factors], events)
 
 
 def feature_matrix(columns: Mapping[str, NDArray[Any]], rows: int) -> CSR:

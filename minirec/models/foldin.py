@@ -46,14 +46,18 @@ class FoldInModel(Recommender):
             out[row] = self._new_vector(history.row(row)[0])
         return out
 
-    def _set_sources(self, users: Floats, items: Floats, events: CSR) -> None:
-        """Fit the map to the known users, from what the convolution of `items` (items, k) over their events is to `users` (users, d)."""
+    def _set_sources(self, users: Floats, items: Floats, events: CSR) -> NDArray[np.float64]:
+        """Fit the map to the known users, from what the convolution of `items` (items, k) over their events is to `users` (users, d).
+
+        Returns it, (k, d): what a source is of its item's vector.
+        """
         lengths = events.counts()
         scale = np.array([self._scale(length) if length else 0.0 for length in lengths.tolist()])
         means = propagate(events.with_data(np.repeat(scale, lengths).astype(np.float32)), items.astype(np.float32), backend=self.backend_)
         known = lengths > 0
         weights, offset = affine_map(means[known], users[known])
         self.item_sources_, self.user_offset_ = (items @ weights).astype(np.float32), offset.astype(np.float32)
+        return weights
 
 
 class FoldInFactorModel(FoldInModel, FactorModel):
@@ -67,7 +71,11 @@ class FoldInFactorModel(FoldInModel, FactorModel):
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         """ "history": each item j of it adds scale s_j . q_i; "all users": o . q_i; "user": what was learned about a known user alone."""
-        history, q = profiles.history.row(0)[0], self.item_factors_[item].astype(np.float64)
+        return self._parts(profiles, item, self.item_factors_[item].astype(np.float64))
+
+    def _parts(self, profiles: Profiles, item: int, q: NDArray[np.float64]) -> list[Part]:
+        """The same for any vector q of the item."""
+        history = profiles.history.row(0)[0]
         shares = self._scale(len(history)) * (self.item_sources_[history].astype(np.float64) @ q) if len(history) else np.zeros(0)
         parts = [Part("history", name, float(share)) for name, share in zip(self.items_.ids(history), shares, strict=True)]
         if self.user_offset_.any():

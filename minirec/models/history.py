@@ -93,6 +93,9 @@ class HistoryModel(Recommender, Generic[N]):
     def _network(self, n_items: int, rng: np.random.Generator) -> N:
         """A network before training."""
 
+    def _begin(self, network: N, train: Dataset) -> None:
+        """What else is done to it, where a model begins from more than chance."""
+
     @abstractmethod
     def _batch_loss(self, network: N, batch: Batch) -> Tensor:
         """The loss of a batch: one number."""
@@ -113,6 +116,7 @@ class HistoryModel(Recommender, Generic[N]):
         rng = np.random.default_rng(self.seed)
         learned, judged = self._hold_out(everything, rng)
         network = self._network(train.n_items, rng)
+        self._begin(network, train)
 
         def validate() -> float:
             return self._ndcg(network, learned.rows(judged), everything.rows(judged))
@@ -223,15 +227,19 @@ class HistoryModel(Recommender, Generic[N]):
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         """ "left out": what the score falls by without an item of the history; "the rest": what these do not add up to."""
+        distinct, kept = self._left_out(profiles)
+        scores = self._scorer(kept).pairs(np.arange(len(kept)), np.full(len(kept), item, np.int32)).astype(np.float64)
+        return left_out_parts(self.items_, distinct, float(scores[0]), scores[1:], item)
+
+    def _left_out(self, profiles: Profiles) -> tuple[Index, Profiles]:
+        """The items of the last events of one profile; these events, and them without each of the items in turn."""
         assert profiles.ordered is not None
         items = latest(profiles.ordered, self.max_length).indices
         distinct = np.unique(items)
         kept = [items, *(items[items != one] for one in distinct)]
         indptr = offsets(np.array([len(part) for part in kept]))
         ordered = CSR(indptr, np.concatenate(kept), np.ones(indptr[-1], np.float32), (len(kept), len(self.items_)))
-        scorer = self._scorer(Profiles(None, ordered, ordered))
-        scores = scorer.pairs(np.arange(len(kept)), np.full(len(kept), item, np.int32)).astype(np.float64)
-        return left_out_parts(self.items_, distinct, float(scores[0]), scores[1:], item)
+        return distinct, Profiles(None, ordered, ordered)
 
 
 def in_order(data: Dataset) -> CSR:

@@ -17,14 +17,19 @@ from ..engine.ragged import positions
 from ..engine.scorers import Scores
 from ..engine.sparse import Floats, Index
 from ..errors import ParameterError
+from .base import Monitor, Part, left_out_parts
 from .checks import choice, number, whole
+from .content import Choice, ContentModel, Grown
+from .foldin import affine_map
+from .request import Profiles
 from .sequence import SequenceModel, SequenceNetwork
 
 POSITIONS = ("learned", "sinusoidal", "none")
 BLOCKS = ("post", "pre", "ligr")
+_RANK = 1e-6  # directions of the content with less than this share of the largest variance are none
 
 
-class SASRec(SequenceModel):
+class SASRec(ContentModel, SequenceModel):
     """Self-attentive sequential recommendation: the vectors of the items of a history, plus vectors of their places counted from its end,
     go through `layers` transformer blocks; what comes out at the last place is h, and score(S, i) = h . v_i.
 
@@ -38,17 +43,31 @@ class SASRec(SequenceModel):
         linear map of x (of y), and SwiGLU in place of ReLU.
     positions : "learned", "sinusoidal" (Vaswani et al. 2017, section 3.5) or "none".
 
+    With `item_features` the item vectors begin as the content of the items, such as the vectors that a language model makes of titles:
+    v_i = content_scale (f_i - mean) E S^(-1/2), E S E^T being the covariance of the content f over the items and the directions in
+    falling order of variance, so that each coordinate has mean 0 and deviation content_scale. The first share `frozen` of the
+    coordinates, those that say most about the content, stay as they are; the others are trained from there. That is AlphaFuse, Hu et
+    al. 2025, "AlphaFuse: learn ID embeddings for sequential recommendation in null space of language embeddings", section 4; frozen=0
+    is plain initialisation. Coordinates that the content has no direction for begin at random, as all do without content.
+    Differences: the authors' loss is of cosines, so that the scale of the vectors is no matter there.
+    `add_items`: a new item gets the frozen coordinates from its content, and in the others what a ridge regression of the trained
+    vectors on the content says; without content, their mean.
+
     Parameters
     ----------
     factors : d.  layers, heads : of the transformer; heads divide d.  hidden : width of the feed-forward layers, as a multiple of d.
     dropout : of the inputs, of the attention weights and within the feed-forward layers.
     max_length, loss, negatives, calibration, learning_rate, batch_size (users), iterations, validation_share, patience : see
         `SequenceModel`.  seed : of all chance.
+    item_features : None, or the columns of `train.item_features`, one or more, with vectors of the content.  frozen : share of the
+        coordinates, 0 to 1, that are the content's alone.  content_scale : see above.
 
     Fit O(events d (layers (d + max_length) + items)) an iteration with the full softmax; memory O(items d), and the layers of a batch.
     """
 
     name = "sasrec"
+    _state: ClassVar[tuple[str, ...]] = (*SequenceModel._state, *ContentModel._state, "fixed_", "content_map_", "content_offsets_")
+    _chosen = "item_features"
     search_space: ClassVar[dict[str, Any]] = {
         "factors": [64, 128, 256],
         "layers": [1, 2, 3],
@@ -56,6 +75,10 @@ class SASRec(SequenceModel):
         "learning_rate": (3e-4, 3e-3, "log"),
         "block": list(BLOCKS),
     }
+
+    fixed_: int  # coordinates that are frozen
+    content_map_: Scores  # float32 (width, d): the vector of a new item is its content times this
+    content_offsets_: Scores  # float32 (2, d): plus the first; the second is the vector of an item without content
 
     def __init__(
         self,
@@ -76,6 +99,9 @@ class SASRec(SequenceModel):
         iterations: int = 100,
         validation_share: float = 0.1,
         patience: int = 5,
+        item_features: Choice = None,
+        frozen: float = 0.5,
+        content_scale: float = 0.1,
         seed: int = 0,
     ) -> None:
         self.factors = factors
@@ -94,10 +120,20 @@ class SASRec(SequenceModel):
         self.iterations = iterations
         self.validation_share = validation_share
         self.patience = patience
+        self.item_features = item_features
+        self.frozen = frozen
+        self.content_scale = content_scale
         self.seed = seed
+
+    @property
+    def _reads_content(self) -> bool:
+        return self.item_features is not None
 
     def _check(self) -> None:
         super()._check()
+        self._check_features()
+        number("frozen", self.frozen, low=0, high=1)
+        number("content_scale", self.content_scale, above=0)
         whole("layers", self.layers)
         whole("heads", self.heads)
         number("hidden", self.hidden, above=0)
@@ -108,7 +144,9 @@ class SASRec(SequenceModel):
 
     def estimate_memory(self, dataset: Dataset) -> int:
         width = (16 + 4 * self.hidden) * self.factors * self.layers
-        return self._memory(dataset, width, int(self.layers * (6 + 3 * self.hidden) * self.factors**2))
+        network = self._memory(dataset, width, int(self.layers * (6 + 3 * self.hidden) * self.factors**2))
+        content = self._content_width(dataset) if self._reads_content else 0
+        return network + 24 * dataset.n_items * content + 32 * content * content
 
     def _network(self, n_items: int, rng: np.random.Generator) -> SequenceNetwork:
         return _Transformer(self, n_items, rng)
@@ -123,6 +161,70 @@ class SASRec(SequenceModel):
         assert isinstance(network, _Transformer)
         with one_blas_thread(), no_grad():
             return network.weights(events)
+
+    # ---- content --------------------------------------------------------------------------------------------------------
+
+    def _begin(self, network: SequenceNetwork, train: Dataset) -> None:
+        n, d = network.items.weight.shape
+        self.fixed_ = 0
+        self.item_content_, self.item_counts_ = np.zeros((n, 0), np.float32), train.item_counts.astype(np.float64)
+        if self._reads_content:
+            content = self._read_content(train)
+            there, mean, basis = whitening(content, d)
+            self.fixed_ = min(round(self.frozen * d), basis.shape[1])
+            start = network.items.weight.data.copy()
+            start[:, : self.fixed_] = 0
+            start[there, : basis.shape[1]] = self.content_scale * ((content[there] - mean) @ basis)
+            network.items = Embedding.of(start, self.fixed_)
+        self._map_content(network.items.weight.data)
+
+    def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        super()._fit(train, monitor)
+        self._map_content(self.item_factors_)
+
+    def _map_content(self, vectors: Scores) -> None:
+        """Set what makes the vectors of new items, from those of the items of training (items, d)."""
+        there, mean, basis = whitening(self.item_content_, self.factors)
+        weights, offset = np.zeros((basis.shape[1], self.factors)), vectors.mean(axis=0, dtype=np.float64)
+        without = offset.astype(np.float32)
+        if basis.shape[1]:
+            weights, offset = affine_map((self.item_content_[there] - mean) @ basis, vectors[there])
+            weights[:, : self.fixed_], offset[: self.fixed_] = self.content_scale * np.eye(len(weights), self.fixed_), 0
+        self.content_map_ = (basis @ weights).astype(np.float32)
+        self.content_offsets_ = np.stack((offset - mean @ (basis @ weights), without)).astype(np.float32)
+
+    def _append(self, grown: Grown) -> dict[str, Any]:
+        there = grown.content.any(axis=1, keepdims=True)
+        new = np.where(there, grown.content @ self.content_map_ + self.content_offsets_[0], self.content_offsets_[1])
+        weights = [
+            grown.place(tensor.data, new) if name == "items.weight" else tensor.data
+            for name, tensor in self._trained().parameters().items()
+        ]
+        sequences = self.sequences_._replace(indices=grown.kept[self.sequences_.indices], shape=(self.sequences_.shape[0], len(grown.ids)))
+        return {"weights_": np.concatenate([part.reshape(-1) for part in weights]), "sequences_": sequences}
+
+    def _explain(self, profiles: Profiles, item: int) -> list[Part]:
+        """As `SequenceModel`, once for the coordinates of an item's vector that its content made, and once for those that were trained:
+        "left out, content", "the rest, content", and "left out" and "the rest" with "identity". The content made all of a new item's.
+        """
+        if not self._reads_content:
+            return super()._explain(profiles, item)
+        distinct, kept = self._left_out(profiles)
+        vectors, q = self._vectors(kept).astype(np.float64), self.item_factors_[item].astype(np.float64)
+        cut = self.fixed_ if self.item_counts_[item] else self.factors
+        parts = []
+        for side, at in (("content", slice(cut)), ("identity", slice(cut, None))):
+            if len(q[at]):
+                scores = vectors[:, at] @ q[at]
+                found = left_out_parts(self.items_, distinct, float(scores[0]), scores[1:], item)
+                parts += [part._replace(source=f"{part.source}, {side}") for part in found]
+        return parts
+
+    def _check_shapes(self) -> None:
+        super()._check_shapes()
+        shapes = self.content_map_.shape, self.content_offsets_.shape
+        if shapes != ((self.item_content_.shape[1], self.factors), (2, self.factors)):
+            raise ValueError(f"content_map_ and content_offsets_ have shapes {shapes} for vectors of {self.factors}")
 
 
 class _Transformer(SequenceNetwork):
@@ -167,3 +269,23 @@ def sinusoids(length: int, d: int) -> NDArray[np.float32]:
     out = np.empty((length, d))
     out[:, ::2], out[:, 1::2] = np.sin(angles), np.cos(angles)[:, : d // 2]
     return (0.02 * out).astype(np.float32)
+
+
+def whitening(content: Scores, d: int) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
+    """Which rows (n, width) are content, their mean (width,), and E S^(-1/2) (width, at most d).
+
+    E are the directions of largest variance S, in falling order, of those that there are; the largest number of each is positive.
+    (content - mean) E S^(-1/2) has covariance 1. O(n width^2 + width^3).
+    """
+    there = np.asarray(content.any(axis=1))
+    x = content[there].astype(np.float64)
+    if len(x) < 2:
+        return there, np.zeros(content.shape[1]), np.zeros((content.shape[1], 0))
+    mean = x.mean(axis=0)
+    x -= mean
+    variance, directions = np.linalg.eigh(x.T @ x / (len(x) - 1))
+    variance, directions = variance[::-1][:d], directions[:, ::-1][:, :d]
+    kept = variance > _RANK * max(variance[0], 0)
+    variance, directions = variance[kept], directions[:, kept]
+    directions *= np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(len(variance))])
+    return there, mean, directions / np.sqrt(variance)

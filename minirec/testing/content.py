@@ -94,14 +94,14 @@ def bad_content_is_refused(subject: Subject) -> None:
     if not subject.reads_content:
         return
     data = subject.data(shop())
-    refuses(DataError, lambda: subject.make().fit(shop()), "data without content", "item_features")
+    refuses((DataError, ParameterError), lambda: subject.make().fit(shop()), "data without content", "item_features")
     texts = data.with_columns(item_features={"title": np.array(["a text"] * data.n_items, object), "price": np.ones(data.n_items)})
-    refuses(DataError, lambda: subject.make().fit(texts), "data without vectors", "item_features")
+    refuses((DataError, ParameterError), lambda: subject.make().fit(texts), "data without vectors", "item_features")
     holes = data.item_features["text"].copy()
     holes[4, 1] = np.nan
     broken = data.with_columns(item_features={**data.item_features, "text": holes})
     refuses(DataError, lambda: subject.make().fit(broken), "content that is not finite", repr(data.items[4]))
-    refuses(ParameterError, lambda: subject.make(features=("text", "none")).fit(data), "a column that is not there", "none")
+    refuses(ParameterError, lambda: subject.make(**{subject.cls._chosen: ("text", "none")}).fit(data), "a column that is not there", "none")  # type: ignore[attr-defined]
 
     known, new, held = without_items(data)
     refuses(NotFittedError, lambda: subject.make().add_items(new, held), "add_items before fit")  # type: ignore[attr-defined]

@@ -49,7 +49,8 @@ class Subject:
     @property
     def reads_content(self) -> bool:
         """Whether it needs data with content."""
-        return issubclass(self.cls, ContentModel)
+        model = self.make()
+        return isinstance(model, ContentModel) and model._reads_content
 
     def data(self, data: Dataset) -> Dataset:
         """A data set of the suite as the model needs it."""
@@ -137,6 +138,24 @@ SUBJECTS: dict[str, Subject] = {
             "block_size": Other(3, {"solver": "block"}),
         },
     ),
+    "hybrid": Subject(
+        MODELS["hybrid"],
+        small=_SAMPLED,
+        accurate={**_SAMPLED_ACCURATE, "iterations": 20},
+        others={**_CONTENT_OTHERS, **_SAMPLED_OTHERS, "user_features": ()},
+    ),
+    "alpharec": Subject(
+        MODELS["alpharec"],
+        small={**_EMBEDDING, "hidden": 8, "batch_size": 64, "negatives": 8, "learning_rate": 0.01},
+        accurate={"factors": 8, "hidden": 16, "iterations": 30, "validation_share": 0.0},
+        others={
+            **_CONTENT_OTHERS,
+            "iterations": _LONGER,
+            "damping": 0.3,
+            "validation_share": Other(0.0, _STOPPING),
+            "patience": Other(20, {**_STOPPING, "learning_rate": 0.01}),
+        },
+    ),
     "coldmap": Subject(
         MODELS["coldmap"],
         small={"base_params": {"factors": 6, "iterations": 3}},
@@ -204,9 +223,11 @@ SUBJECTS: dict[str, Subject] = {
     ),
     "sasrec": Subject(
         MODELS["sasrec"],
-        small={**_SEQUENCE, "layers": 1},
+        small={**_SEQUENCE, "layers": 1, "item_features": ("text", "picture")},
         accurate={"factors": 16, "iterations": 30, "validation_share": 0.0, "learning_rate": 0.01},
         others={
+            "item_features": "text",
+            "frozen": 0.0,
             "block": "ligr",
             "positions": "none",
             "heads": 2,

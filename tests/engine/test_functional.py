@@ -50,6 +50,20 @@ def gbce(positive, negative, items, t):
     return -(np.log(expit(positive) ** beta) + np.log(1 - expit(negative)).sum(1)).mean() / (negative.shape[1] + 1)
 
 
+def warp(positive, negative, items):
+    total = 0.0
+    for own, others in zip(positive, negative, strict=True):
+        tried = 0
+        for other in others:
+            tried += other > -np.inf
+            if own - other < 1:
+                total += np.float32(sum(1 / s for s in range(1, (items - 1) // tried + 1))) * (1 - own + other)
+                break
+    return total / len(positive)
+
+
+COUNTED = np.array([[1, 1, 1], [0, 1, 1], [1, 1, 1], [1, 0, 1]], bool)
+WARPED = np.array([[-2.0, 0.2, 1.0], [0.5, -3, 0.1], [-4, -4, -4], [-3, -0.3, -0.2]])
 WEIGHTS = np.array([1.0, 0.5, 2.0, 0.0, 1.5])
 # name: function of tensors, the same in NumPy, arrays
 FUNCTIONS = {
@@ -66,6 +80,7 @@ FUNCTIONS = {
     "sigmoid": (fn.sigmoid, expit, (normal(3, 4),)),
     "tanh": (fn.tanh, np.tanh, (normal(3, 4),)),
     "relu": (fn.relu, lambda x: x * (x > 0), (normal(3, 4),)),
+    "leaky_relu": (lambda x: fn.leaky_relu(x, 0.2), lambda x: np.where(x > 0, x, 0.2 * x), (normal(3, 4),)),
     "prelu": (fn.prelu, lambda x, slope: np.where(x > 0, x, slope * x), (normal(2, 3, 4), normal(4))),
     "gelu": (fn.gelu, lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), (normal(3, 4),)),
     "silu": (fn.silu, lambda x: x * expit(x), (normal(3, 4),)),
@@ -95,6 +110,11 @@ FUNCTIONS = {
     ),
     "bpr": (cr.bpr, lambda p, n: -np.log(expit(p - n)).mean(), (normal(4), normal(4))),
     "bpr of many": (cr.bpr, lambda p, n: -np.log(expit(p[:, None] - n)).mean(), (normal(4), normal(4, 3))),
+    "warp": (
+        lambda p, n: cr.warp(p, fn.where(COUNTED, n, -np.inf), 20),
+        lambda p, n: warp(p, np.where(COUNTED, n, -np.inf), 20),
+        (np.array([0.5, 1.3, 0.9, -1.1]), WARPED),
+    ),
     "gbce": (lambda p, n: cr.gbce(p, n, 100, 0.75), lambda p, n: gbce(p, n, 100, 0.75), (normal(4), normal(4, 3))),
     "cosine_contrastive": (
         lambda p, n: cr.cosine_contrastive(p, n, 0.05, 10),
@@ -150,7 +170,7 @@ def test_losses_scale(name):
     check_gradients(lambda *tensors: 3 * function(*tensors), *arrays)
 
 
-@pytest.mark.parametrize("name", ["softplus", "sigmoid", "tanh", "relu", "gelu", "silu"])
+@pytest.mark.parametrize("name", ["softplus", "sigmoid", "tanh", "relu", "leaky_relu", "gelu", "silu"])
 def test_element_wise_functions_of_many_numbers(name):
     """They are computed in chunks, which no number notices; a transposed array too."""
     x, found = normal(300, 400).astype(np.float32), []
@@ -242,7 +262,7 @@ def test_dropout_depends_on_the_key_and_the_place():
 
 
 def test_the_forward_pass_alone_computes_the_same_losses():
-    for name in ("softmax_cross_entropy", "softmax_multinomial", "multinomial", "gaussian_kl", "gbce", "sampled_softmax"):
+    for name in ("softmax_cross_entropy", "softmax_multinomial", "multinomial", "gaussian_kl", "gbce", "warp", "sampled_softmax"):
         function, _, arrays = FUNCTIONS[name]
         tensors = [Tensor(array, requires_grad=True) for array in arrays]
         with no_grad():
@@ -333,6 +353,7 @@ def test_no_samples():
         (lambda x: cr.binary_cross_entropy(x, np.ones(3)), r"binary_cross_entropy: shapes \(3,\), \(\) for logits of shape \(2, 4\)"),
         (lambda x: cr.binary_cross_entropy(x, np.ones((5, 2, 4))), r"binary_cross_entropy: shapes \(5, 2, 4\)"),
         (lambda x: cr.bpr(x, x), r"bpr: positives \(2, 4\) and negatives \(2, 4\)"),
+        (lambda x: cr.warp(x[:, 0], x[:, 0], 9), r"warp: positives \(2,\) and negatives \(2,\)"),
         (lambda x: cr.gbce(x[:, 0], x[:, 0], 9), r"gbce: positives \(2,\) and negatives \(2,\)"),
         (lambda x: cr.cosine_contrastive(x[0], x, 0.5, 1), r"cosine_contrastive: positives \(4,\) and negatives \(2, 4\)"),
         (lambda x: cr.sampled_softmax(x, x.T, TARGETS, NEGATIVES), r"sampled_softmax: hidden \(2, 4\) with targets \(5,\)"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minirec.engine.autodiff import RowGradient, Tensor
+from minirec.engine.functional import embedding
 from minirec.engine.optimizers import SGD, AdaGrad, Adam, constant, cosine, warm_up
 from minirec.errors import ModelFitError, ParameterError, ShapeError
 from minirec.options import options
@@ -94,6 +95,27 @@ def test_a_step_moves_only_the_rows_of_a_row_gradient(name, backend):
     again.grad = RowGradient(touched[0], parts[0], 6)
     METHODS[name]([again]).step()
     assert again.data[3] == pytest.approx(start[3] - first[0], rel=1e-7)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("by_rows", [False, True])
+def test_fixed_coordinates_stay(name, by_rows, backend):
+    """Weight decay does not touch them either; the others move as if there were no more."""
+    rng = np.random.default_rng(2)
+    start, rows = rng.standard_normal((6, 5)), np.array([0, 3, 3, 5], np.int32)
+    table, rest = Tensor(start.copy(), requires_grad=True), Tensor(start[:, 2:].copy(), requires_grad=True)
+    table.fixed = 2
+    optimizers = METHODS[name]([table], decay=0.1), METHODS[name]([rest], decay=0.1)
+    for _ in range(3):
+        for tensor, optimizer in zip((table, rest), optimizers, strict=True):
+            found = embedding(tensor, rows) if by_rows else tensor * tensor
+            (found * found).sum().backward()
+            (tensor[:, -1] if not by_rows else embedding(tensor, rows)).sum().backward()  # a second gradient is added to the first
+            assert isinstance(tensor.grad, RowGradient) == by_rows
+            optimizer.step()
+    assert np.array_equal(table.data[:, :2], start[:, :2])
+    assert np.array_equal(table.data[:, 2:], rest.data)
+    assert (rest.data[rows] != start[rows, 2:]).all()
 
 
 @pytest.mark.parametrize("name", METHODS)
