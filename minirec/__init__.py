@@ -15,7 +15,8 @@ from .options import options, options_in_force
 _WHERE = {
     "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
     "features": (
-        "AudioFeatures", "Fuse", "ImageFeatures", "Precomputed", "StaticEmbedding", "TfidfLSA", "add_content", "cached", "whiten",
+        "AudioFeatures", "Fuse", "ImageFeatures", "LanguageModel", "Precomputed", "StaticEmbedding", "TfidfLSA", "add_content",
+        "cached", "whiten",
     ),
     "models": (
         "ALS", "BPR", "BSPM", "DAN", "DIN", "EASE", "EDLAE", "GFCF", "GMF", "L3AE", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP",
@@ -65,6 +66,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .features import AudioFeatures as AudioFeatures
     from .features import Fuse as Fuse
     from .features import ImageFeatures as ImageFeatures
+    from .features import LanguageModel as LanguageModel
     from .features import Precomputed as Precomputed
     from .features import StaticEmbedding as StaticEmbedding
     from .features import TfidfLSA as TfidfLSA
