@@ -151,7 +151,7 @@ print([item for item, _ in model.recommend(history=[[500, 503]], k=3).to_dict()[
 def test_numpy_alone(name, tmp_path):
     """A saved model recommends where neither SciPy nor anything else is installed; vectors without Numba give the same lists."""
     with options(backend="numpy"):
-        model = SUBJECTS[name].make().fit(shop())
+        model = SUBJECTS[name].make().fit(SUBJECTS[name].data(shop()))
         model.save(tmp_path / "model.npz")
         expected = {user: items for user, items, _ in model.recommend(k=3)}
         new = model.recommend(history=[[500, 503]], k=3)[0].items

@@ -88,14 +88,16 @@ class ColdMap(ContentModel):
     def _unfitted(self) -> Recommender:
         from . import MODELS, model_class
 
-        if not isinstance(self.base, str) or self.base not in MODELS or issubclass(model_class(self.base), ContentModel):
-            known = ", ".join(name for name, cls in MODELS.items() if not issubclass(cls, ContentModel))
-            raise ParameterError(f"base must name a model that does not read content itself, got {self.base!r}; there are {known}")
+        if not isinstance(self.base, str) or self.base not in MODELS:
+            raise ParameterError(f"base must name a model, got {self.base!r}; there are {', '.join(MODELS)}")
         given = {} if self.base_params is None else self.base_params
         if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
             raise ParameterError(f"base_params must be None or a dictionary {{name: value}}, got {given!r}")
         model = model_class(self.base)()
-        return model.clone(**({"seed": self.seed} if "seed" in model.get_params() else {}) | dict(given))
+        model = model.clone(**({"seed": self.seed} if "seed" in model.get_params() else {}) | dict(given))
+        if isinstance(model, ContentModel) and model._reads_content:
+            raise ParameterError(f"base must name a model that does not read content itself, got {self.base!r}")
+        return model
 
     def estimate_memory(self, dataset: Dataset) -> int:
         width = self._content_width(dataset)

@@ -211,6 +211,8 @@ class HistoryModel(Recommender, Generic[N]):
 
     def _check_shapes(self) -> None:
         self._trained()
+        if self.sequences_.shape[1] != len(self.items_):
+            raise ValueError(f"sequences_ has shape {self.sequences_.shape} for {len(self.items_)} items")
         Recommender._check_shapes(self)
 
     # ---- requests -------------------------------------------------------------------------------------------------------

@@ -52,6 +52,11 @@ def make_encoder(name: str) -> Extractor:
     return TfidfLSA()
 
 
+def reads_content(model: Recommender) -> bool:
+    """Whether a model, with its settings, reads the vectors of items."""
+    return isinstance(model, ContentModel) and model._reads_content
+
+
 def encode(data: Dataset, columns: Sequence[str], encoder: str) -> tuple[Dataset, Encoded]:
     """The data set with the vectors of its items. Those of a pretrained encoder are kept in the cache folder, where that can be written."""
     made = make_encoder(encoder)
@@ -88,7 +93,7 @@ def new_items(
     A share `test` of the items is taken out with all their events; the models are fitted on the rest, told of the items, and rank them
     for the users who took them.
     """
-    knowing = {name: model for name, model in models.items() if isinstance(model, ContentModel)}
+    knowing = {name: model for name, model in models.items() if reads_content(model)}
     train, held_out = split(data, "cold-items", test=test, seed=seed)
     failed: dict[str, str] = {}
     fitted = fit_all(knowing, train, weights, failed, clock, "without the new items")
@@ -106,7 +111,7 @@ def chosen_pair(validation: Result, variants: Mapping[str, Recommender]) -> tupl
     """The models that the rule of `run` chooses among those that know content, and among the others; None where one side is empty."""
     sides: list[str] = []
     for knows in (True, False):
-        names = [name for name in validation.models if isinstance(variants[name], ContentModel) == knows]
+        names = [name for name in validation.models if reads_content(variants[name]) == knows]
         if not names:
             return None
         sides.append(variants[choose(replace(validation, measured={name: validation.measured[name] for name in names}))[0]].name)

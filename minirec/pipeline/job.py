@@ -18,10 +18,9 @@ from ..data.splits import split as split_events
 from ..errors import MemoryBudgetError, ModelFitError, ParameterError
 from ..evaluation import ItemShift, Result, evaluate, item_shift
 from ..models import Recommender
-from ..models.content import ContentModel
 from ..options import memory_budget, options, options_in_force
 from ..report import REFERENCES, ContentRun, Outcome
-from .content import CONTENT_MODELS, ENCODERS, chosen_pair, encode, new_items, text_columns
+from .content import CONTENT_MODELS, ENCODERS, chosen_pair, encode, new_items, reads_content, text_columns
 from .files import versions, write
 from .steps import Clock, Silent, Watch, choose, fit_all, make, settle, variants_of, weighed
 
@@ -140,13 +139,13 @@ def run(
             account = account.extend(cleaning)
         clock.watch.say(f"{data!r}\n{account}")
         columns = text_columns(data, text, built_in=source is None or isinstance(source, str))
-        if text is None and models is not None and not any(isinstance(model, ContentModel) for model in unfitted):
+        if text is None and models is not None and not any(map(reads_content, unfitted)):
             columns = ()  # nobody would read the vectors
         if columns:
             with clock.step("encode"):
                 data, encoded = encode(data, columns, encoder)
             clock.watch.say(str(encoded))
-            if models is None or not any(isinstance(model, ContentModel) for model in unfitted):
+            if models is None or not any(map(reads_content, unfitted)):
                 unfitted += [make(name, (params or {}).get(name, {}), seed) for name in CONTENT_MODELS]
         variants = variants_of([model for model in unfitted if model.name not in REFERENCES] or unfitted, params or {})
         with clock.step("split"):

@@ -151,6 +151,19 @@ def gbce(g):
     return F.binary_cross_entropy(both, torch.eye(both.shape[1])[:1].expand(both.shape))
 
 
+def warp(g):
+    """Of 20 items: negatives are tried in turn until one breaks the margin, as number N; its rank is then about 19 / N."""
+    losses = []
+    for positive, negatives in zip(g["positive"], g["negative"], strict=True):
+        loss = 0 * positive
+        for number, negative in enumerate(negatives, 1):
+            if negative > positive - 1:
+                loss = sum(1 / s for s in range(1, 19 // number + 1)) * torch.relu(1 - positive + negative)
+                break
+        losses.append(loss)
+    return torch.stack(losses).mean()
+
+
 def cosine_contrastive(g):
     (n, m, d), user = g["negative"].shape, g["user"]
     positive = F.cosine_embedding_loss(user, g["positive"], torch.ones(n))
@@ -223,6 +236,7 @@ CASES = {
     "softmax_multinomial": (lambda g: multinomial(g["hidden"] @ g["table"].T + g["bias"], g["counts"]),
                             SCORED | {"bias": (6,), "counts": COUNTS}),
     "gaussian_kl": (gaussian_kl, {"mean": (5, 4), "log_variance": (5, 4)}),
+    "warp": (warp, {"positive": (6,), "negative": (6, 4)}),
 }  # fmt: skip
 
 

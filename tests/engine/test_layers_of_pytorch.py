@@ -90,6 +90,7 @@ OURS = {
         lambda g: criteria.softmax_multinomial(g["hidden"], g["table"], g["bias"], counted(g)),
     ),
     "gaussian_kl": function(criteria.gaussian_kl, "mean", "log_variance"),
+    "warp": function(criteria.warp, "positive", "negative", items=20),
 }
 
 

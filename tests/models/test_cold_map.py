@@ -179,9 +179,11 @@ def test_parameters():
     data = with_content(shop())
     with pytest.raises(ParameterError, match="base='ease' has none: take map='nearest'"):
         ColdMap(base="ease").fit(data)
-    for base in ("l3ae", "coldmap", "prophet"):
+    with pytest.raises(ParameterError, match="base must name a model, got 'prophet'"):
+        ColdMap(base="prophet").fit(data)
+    for base, settings in (("l3ae", {}), ("coldmap", {}), ("sasrec", {"item_features": "text"})):
         with pytest.raises(ParameterError, match="base must name a model that does not read content itself"):
-            ColdMap(base=base).fit(data)
+            ColdMap(base=base, base_params=settings).fit(data)
     with pytest.raises(ParameterError, match="ALS has no parameter dimensions"):
         ColdMap(base_params={"dimensions": 3}).fit(data)
     with pytest.raises(ParameterError, match="factors must be a whole number"):
