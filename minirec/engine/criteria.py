@@ -49,7 +49,7 @@ def warp(positive: Tensor, negative: Tensor, items: int) -> Tensor:
     rows, short = np.arange(len(x)), own - x < 1
     first, found = short.argmax(axis=1), short.any(axis=1)
     tried = np.maximum((x > -np.inf).cumsum(axis=1)[rows, first], 1)
-    weight = np.where(found, losses.rank_weights(items)[(items - 1) // tried], 0).astype(x.dtype)
+    weight = np.where(found, losses.rank_weights(items, x.dtype)[(items - 1) // tried], x.dtype.type(0))
     loss, pull = losses.weighted_hinge(np.where(found, own[:, 0] - x[rows, first], 1), weight)
     push = np.zeros_like(x)
     push[rows, first] = pull

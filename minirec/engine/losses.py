@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from .sparse import Floats
 
@@ -32,10 +32,10 @@ def weighted_hinge(difference: Floats, weight: Floats) -> tuple[Floats, Floats]:
     return weight * np.maximum(short, 0), np.where(short > 0, weight, 0)
 
 
-def rank_weights(n: int) -> NDArray[np.float32]:
+def rank_weights(n: int, dtype: DTypeLike = np.float32) -> Floats:
     """L(k) = sum_{s=1..k} 1/s for k = 0..n, Weston et al. 2011, equation 2 with alpha_s = 1/s: what a rank of k costs. (n + 1,)."""
     steps: NDArray[np.float64] = 1 / np.arange(1, n + 1)
-    return np.concatenate(([0.0], np.cumsum(steps))).astype(np.float32)
+    return np.concatenate(([0.0], np.cumsum(steps))).astype(dtype)
 
 
 def logistic(score: Floats, confidence: Floats) -> tuple[Floats, Floats]:
