@@ -128,8 +128,9 @@ def test_gelu_is_that_of_erf_and_its_ends_are_flat():
     pytest.importorskip("numba")
     from minirec.engine.compiled.encoder import _gelu
 
-    found = np.array([_gelu(value) for value in x])
-    assert (np.abs(found - expected)[np.abs(x) < 20] <= 1e-6 + 2e-7 * np.abs(expected)[np.abs(x) < 20]).all()
+    with np.errstate(over="ignore"):
+        found = np.array([_gelu(value) for value in x])
+    assert (np.abs(found - expected) <= 1e-6 + 2e-7 * np.abs(expected)).all()
     assert np.isnan(_gelu(np.float32(np.nan)))
 
 

@@ -6,7 +6,7 @@ from minirec.engine.encoder import Dense
 
 
 def dense_rows(rng):
-    rows, depth, width = int(rng.integers(1, 15)), int(rng.choice([5, 32, 390])), int(rng.choice([7, 192, 200]))
+    rows, depth, width = int(rng.integers(1, 10)), int(rng.choice([5, 32, 390])), int(rng.choice([7, 192, 200]))
     weight = rng.standard_normal((width, depth), np.float32) / np.float32(np.sqrt(depth))
     dense = Dense.packed(weight, rng.standard_normal(width, np.float32), str(rng.choice(["float32", "float16", "int8"])))
     start, stop = np.sort(rng.integers(0, rows + 1, 2)).tolist()
