@@ -57,7 +57,7 @@ def warp(positive, negative, items):
         for other in others:
             tried += other > -np.inf
             if own - other < 1:
-                total += np.float32(sum(1 / s for s in range(1, (items - 1) // tried + 1))) * (1 - own + other)
+                total += sum(1 / s for s in range(1, (items - 1) // tried + 1)) * (1 - own + other)
                 break
     return total / len(positive)
 
