@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
 from ..data.ids import IdIndex, Ids, Rows
+from ..engine.neighbours import nearest_vectors
 from ..engine.ragged import offsets
 from ..engine.scorers import Scorer, Scores, VectorScorer, pairs_by_block
 from ..engine.sparse import CSR, Index
-from ..engine.topk import rank
 from ..errors import DataError, NotSupportedError, ParameterError
 from .base import Monitor, Part, Recommender
 from .checks import choice, whole
@@ -134,10 +134,10 @@ class ColdMap(ContentModel):
         centred: Scores = unit_rows(unit_rows(self.item_content_), self.centre_).astype(np.float32)
         stand_in = np.full(len(self.items_), -1, np.int32)
         stand_in[known] = np.arange(len(known))
-        near = _nearest(centred[added], centred[known], 1 if self.map == "ridge" else self.neighbors, self.backend_)
-        first = near.indptr[:-1][near.counts() > 0]
-        stand_in[added[near.counts() > 0]] = near.indices[first]
-        rows = near.row_ids()
+        near = nearest_vectors(centred[added], centred[known], 1 if self.map == "ridge" else self.neighbors)
+        rows, found = near.row_ids(), np.flatnonzero(near.counts())
+        nearest = np.lexsort((-near.data, rows))[near.indptr[found]]
+        stand_in[added[found]] = near.indices[nearest]
         shares = near.with_data((near.data / near.sums(near.data)[rows]).astype(np.float32))
         vectors = None
         if isinstance(self.base_, FactorModel):
@@ -304,14 +304,6 @@ def _mixed(values: Scores, shares: CSR) -> Scores:
         products = np.ascontiguousarray(values[:, some.indices]) * some.data.astype(np.float64)
         out[:, rows[start : start + _ADDED]] = np.add.reduceat(products, some.indptr[:-1], axis=1)
     return out
-
-
-def _nearest(queries: Scores, items: Scores, k: int, backend: str) -> CSR:
-    """The k items with the largest positive dot products with each query, (queries, items), the nearest first."""
-    found = rank(VectorScorer(queries, items), k, backend=backend)
-    near = found.scores > 0
-    rows = np.repeat(np.arange(len(queries)), np.diff(found.indptr))[near]
-    return CSR(offsets(np.bincount(rows, minlength=len(queries))), found.items[near], found.scores[near], (len(queries), len(items)))
 
 
 def ridge_map(x: NDArray[np.float64], y: NDArray[np.float64], metric: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
-from ..engine.scorers import Scores, VectorScorer
+from ..engine.neighbours import near_vectors, nearest_vectors
+from ..engine.scorers import Scores
 from ..engine.sparse import CSR, Index
-from ..engine.topk import Filters, rank
 from .base import Monitor, Part
 from .checks import choice, whole
 from .content import Choice, ContentModel, Grown, unit_rows
@@ -64,37 +64,28 @@ class ContentKNN(ContentModel, LinearModel):
         self.centre_ = np.zeros(content.shape[1])
         if self.centred and there.any():
             self.centre_ = content[there].mean(axis=0, dtype=np.float64)
-        unit, n = self._unit(content), train.n_items
-        itself = CSR(np.arange(n + 1), np.arange(n, dtype=np.int32), np.ones(n, np.float32), (n, n))
-        self.weights_ = self._nearest(unit, unit, self.neighbors, itself).transpose()
+        unit = self._unit(content)
+        self.weights_ = nearest_vectors(unit, unit, self.neighbors, np.arange(train.n_items, dtype=np.int32)).transpose()
 
     def _unit(self, content: Scores) -> Scores:
         unit: Scores = unit_rows(content, self.centre_).astype(np.float32)
         return unit
 
-    def _nearest(self, queries: Scores, items: Scores, k: int, itself: CSR | None = None) -> CSR:
-        """The k nearest items of each query (queries, items), but for the entries of `itself`; the values are positive cosines."""
-        filters = Filters() if itself is None else Filters((itself,))
-        found = rank(VectorScorer(queries, items), k, backend=self.backend_, filters=filters)
-        rows, near = np.repeat(np.arange(len(queries)), np.diff(found.indptr)), found.scores > 0
-        return CSR.from_pairs(rows[near], found.items[near], found.scores[near], (len(queries), len(items)))
-
     def _append(self, grown: Grown) -> dict[str, Any]:
         unit = self._unit(grown.place(self.item_content_, grown.content))
         new, n = grown.added, len(unit)
         trained = grown.kept[self.item_counts_ > 0]
-        columns = self._nearest(unit[new], unit[trained], self.neighbors)  # (new, trained)
+        columns = nearest_vectors(unit[new], unit[trained], self.neighbors)  # (new, trained)
         sources = np.concatenate((grown.kept[self.weights_.row_ids()], trained[columns.indices]))
         targets = np.concatenate((grown.kept[self.weights_.indices], new[columns.row_ids()]))
         values = np.concatenate((self.weights_.data, columns.data))
-        if len(new):
-            least = self._least(CSR.from_pairs(sources, targets, values, (n, n)), trained)
-            itself = CSR.from_pairs(new, np.arange(len(new)), None, (n, len(new)))
-            rows = self._nearest(unit, unit[new], len(new), itself)  # (items, new)
-            near = rows.data >= least[rows.row_ids()]
-            sources = np.concatenate((sources, new[rows.indices[near]]))
-            targets = np.concatenate((targets, rows.row_ids()[near]))
-            values = np.concatenate((values, rows.data[near]))
+        least = self._least(CSR.from_pairs(sources, targets, values, (n, n)), trained)
+        place = np.full(n, -1, np.int32)
+        place[new] = np.arange(len(new))
+        rows = near_vectors(unit, unit[new], least, place)  # (items, new)
+        sources = np.concatenate((sources, new[rows.indices]))
+        targets = np.concatenate((targets, rows.row_ids()))
+        values = np.concatenate((values, rows.data))
         return {"weights_": CSR.from_pairs(sources, targets, values, (n, n))}
 
     def _least(self, weights: CSR, trained: Index) -> Scores:
