@@ -1,4 +1,4 @@
-"""`python -m benchmarks speed | scaling | latency | coldstart | published | frontier | report`."""
+"""`python -m benchmarks speed | scaling | latency | coldstart | published | frontier | content | report`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import coldstart, frontier, latency, published, report, runner, scaling
+from . import coldstart, content, frontier, latency, published, report, runner, scaling, warm_tail
 from .load import machine
 from .peers import PEERS, install
 from .runner import Folders, Results, Row
 from .tasks import TASKS
+from .vectors import Encoders
 
 HERE = Path(__file__).resolve().parent
 
@@ -82,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
         ("coldstart", "import, first call, new environment"),
         ("published", "published numbers, run again with the settings of their sources"),
         ("frontier", "accuracy against the tail, for each family of models; settings chosen on validation"),
+        ("content", "what the content of items adds: new items, and the tail of the others"),
         ("report", "write RESULTS.md and its pictures from the results"),
     ):
         one = commands.add_parser(name, help=text)
@@ -92,6 +94,11 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--again", action="store_true", help="measure anew what is there already")
         if name in ("speed", "scaling", "latency"):
             one.add_argument("--task", nargs="+", choices=None if name == "scaling" else [*TASKS, *latency.TASKS], help="only these")
+        if name == "content":
+            one.add_argument("--part", nargs="+", choices=content.PARTS, help="only these")
+            one.add_argument("--data", nargs="+", choices=list(content.SHOPS | warm_tail.SHOPS), help="only these data sets")
+            one.add_argument("--model-folder", type=Path, help="folder of a sentence-transformers model (default: the installed package)")
+            one.add_argument("--static-folder", type=Path, help="folder of a token table (default: the installed package)")
         if name in ("speed", "peers"):
             one.add_argument("--peer", nargs="+", help="only these peers")
         if name == "published":
@@ -134,6 +141,11 @@ def main(arguments: list[str] | None = None) -> int:
         rows = published.run(folders, chosen.method, chosen.again)
     elif chosen.command == "frontier":
         rows = frontier.run(folders, chosen.data, chosen.family, chosen.again)
+    elif chosen.command == "content":
+        encoders = Encoders(
+            *(folder and folder.resolve() for folder in (chosen.model_folder, chosen.static_folder)), folders.work / "vectors"
+        )
+        rows = content.run(folders, encoders, chosen.part, chosen.data, chosen.again)
     else:
         rows = coldstart.run(folders, chosen.rounds, chosen.again)
     failed = 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,14 +87,19 @@ def gowalla(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
 
 def beauty(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
     """Amazon Beauty in the files of S3-Rec, in order: all but the last event of each user, and the last ones."""
+    events = beauty_events(source)
+    return _without_last(events, np.cumsum(np.bincount(events.user)) - 1)
+
+
+def beauty_events(source: Path) -> mr.Dataset:
+    """All events of Amazon Beauty, those of a user one after the other."""
     import minirec as mr
 
     lines = [line.split() for line in _first(source / "amazon-beauty", "sequences.txt").read_text("ascii").splitlines()]
     lengths = np.array([len(line) - 1 for line in lines])
     users = np.repeat([int(line[0]) for line in lines], lengths)
     items = np.array([int(item) for line in lines for item in line[1:]])
-    ends = np.cumsum(lengths)
-    return _without_last(mr.Dataset.from_arrays(users, items, times=np.arange(len(items)), name="amazon-beauty"), ends - 1)
+    return mr.Dataset.from_arrays(users, items, times=np.arange(len(items)), name="amazon-beauty")
 
 
 def beauty_validation(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
@@ -101,6 +107,61 @@ def beauty_validation(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
     train, _ = beauty(source)
     order = np.lexsort((train.timestamp, train.user))
     return _without_last(train, order[np.append(np.diff(train.user[order]) != 0, True)])
+
+
+class Described(NamedTuple):
+    """What an item is: a text, and the categories that it is in."""
+
+    text: str
+    categories: tuple[str, ...]
+
+
+def beauty_items(source: Path) -> dict[Any, Described]:
+    """Items of Amazon Beauty: the title and the path of the first category; the whole path is the category."""
+    items = json.loads(_first(source / "amazon-beauty", "items.json").read_text("utf-8"))
+    found = {}
+    for number, item in items.items():
+        path = ", ".join(item["categories"][0][1:]) if item["categories"] else ""  # all begin with Beauty
+        found[int(number)] = Described(_joined(item["title"], path), (path,))
+    return found
+
+
+def movielens_items(source: Path) -> dict[Any, Described]:
+    """Films of MovieLens-1M: title, genres and plot, where there is one; the categories are the genres."""
+    plots = {}
+    for line in _first(source / "ml-1m", "movies_extrainfos.dat").read_text("latin-1").strip().split("\n"):
+        fields = line.split("::")
+        plots[int(fields[0])] = fields[9] if len(fields) == 11 and fields[9] != "N/A" else ""
+    found = {}
+    for line in _first(source / "ml-1m", "movies.dat").read_text("latin-1").strip().split("\n"):
+        number, title, genres = line.split("::")
+        kinds = tuple(genres.split("|"))
+        found[int(number)] = Described(_joined(title, ", ".join(kinds), plots.get(int(number), "")), kinds)
+    return found
+
+
+def online_retail_items(source: Path) -> dict[Any, Described]:
+    """Items of Online Retail: the description. There are no categories; its last word, as a rule the noun, stands for one."""
+    with _first(source / "online-retail", "items.csv").open(encoding="utf-8", newline="") as file:
+        rows = [(int(row["item"]), row["description"]) for row in csv.DictReader(file)]
+    return {item: Described(text, tuple(re.findall(r"[^\W\d_]{3,}", text.upper())[-1:])) for item, text in rows}
+
+
+def complete_journey_items(source: Path) -> dict[Any, Described]:
+    """Products of Complete Journey: department, category, type, brand and package size."""
+    import minirec as mr
+
+    data = mr.load("completejourney")
+    columns = [data.item_features[name] for name in ("department", "category", "type", "brand", "package_size")]
+    kinds = data.item_features["category"]
+    return {
+        item: Described(_joined(*map(str, fields), between=", "), (str(kind),))
+        for item, kind, *fields in zip(data.items, kinds, *columns, strict=True)
+    }
+
+
+def _joined(*fields: str, between: str = ". ") -> str:
+    return between.join(field for field in fields if field)
 
 
 def _save_titles(folder: Path, source: Path) -> dict[str, Any]:

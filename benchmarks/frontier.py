@@ -112,14 +112,14 @@ def _movielens_random(folder: Path) -> tuple[mr.Dataset, str]:
     return movielens(folder, liked=True), "random"
 
 
-def _online_retail(folder: Path) -> tuple[mr.Dataset, str]:
+def online_retail(folder: Path) -> tuple[mr.Dataset, str]:
     import minirec as mr
 
     path = folder / "online-retail" / "purchases.parquet"
     return mr.read(path, user="customer_id", item="item", time="invoice_date"), "time"
 
 
-def _complete_journey(folder: Path) -> tuple[mr.Dataset, str]:
+def complete_journey(folder: Path) -> tuple[mr.Dataset, str]:
     import minirec as mr
 
     return mr.clean(mr.load("completejourney"), duplicates="keep", min_item_users=5)[0], "time"
@@ -167,9 +167,9 @@ class Shop(NamedTuple):
 SHOPS = {
     "ml-1m-last": Shop("MovieLens-1M, the last film of each user", _movielens_last),
     "ml-1m-liked": Shop("MovieLens-1M, ratings of at least 4, a random fifth of each user", _movielens_random),
-    "online-retail": Shop("Online Retail, the last fifth of the purchases", _online_retail),
+    "online-retail": Shop("Online Retail, the last fifth of the purchases", online_retail),
     "completejourney": Shop(
-        "Complete Journey, products of at least 5 households, the last fifth of the purchases", _complete_journey, True
+        "Complete Journey, products of at least 5 households, the last fifth of the purchases", complete_journey, True
     ),
     "gowalla": Shop(
         "Gowalla, the split of the LightGCN papers", _gowalla, True, ("ChebyCF", "RP3beta", "GraphBlend"), "ChebyCF", 0.99
@@ -179,12 +179,16 @@ SHOPS = {
 
 def parts(name: str, folder: Path) -> Parts:
     """Train and test, and of train what the choice is made with."""
-    import minirec as mr
-
     found = SHOPS[name].read(folder)
     if isinstance(found, Parts):
         return found
-    data, how = found
+    return divided(*found)
+
+
+def divided(data: mr.Dataset, how: str) -> Parts:
+    """Train and test, and train divided in the same way."""
+    import minirec as mr
+
     train, test = mr.split(data.with_columns(weight=None), how, test=HELD_OUT, seed=SEED)
     inner, validation = mr.split(train, how, test=HELD_OUT, seed=SEED)
     return Parts(*(mr.clean(part, duplicates="last")[0] for part in (inner, validation, train, test)))

@@ -1,0 +1,317 @@
+"""The tail of items that people have taken, with and without content: the second part of `python -m benchmarks content`.
+
+Splits and validation are those of the frontier (frontier.py). Without content: the families EASE, DAN and GraphBlend, in the settings that
+results/frontier.json has as chosen and as most accurate on validation, or, where it has none, the small grids of frontier.py; fitted anew.
+With content, vectors of `LanguageModel`: L3AE, FeatureALS, and `Blend`s of a model of content with two of those without.
+
+All is chosen on validation. The reference is the setting without content of the highest NDCG@20. Of those with content that keep its
+NDCG@20 the one with the highest tail NDCG@20 is taken; where none keeps it, the one of the highest NDCG@20. Next to the reference stands
+what the same rule takes among those without content, which tells what content adds from what any knob of the tail does; and the
+chosen one with vectors of `TfidfLSA`, which tells what the language model adds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import data as sets
+from . import frontier
+from .frontier import Parts, divided
+from .runner import Folders, Results, Row, apart, peak
+from .vectors import Catalogue, Encoders, vectors, with_vectors
+
+if TYPE_CHECKING:
+    import minirec as mr
+
+METRICS = ("ndcg@20", "tail.ndcg@20")
+SEED = frontier.SEED
+LANGUAGE, TERMS = "LanguageModel", "TfidfLSA"
+WITHOUT = ("EASE", "DAN", "GraphBlend")
+WITH = {
+    "L3AE": {
+        "regularization": (100.0, 250.0, 500.0),
+        "content_weight": (100.0, 500.0, 2000.0),
+        "content_regularization": (1.0, 10.0),
+    },
+    "FeatureALS": {"factors": (128,), "regularization": (0.003, 0.01), "content_weight": (0.01, 0.1)},
+}
+WITH_LARGE = {
+    "L3AE": {"regularization": (100.0, 500.0), "content_weight": (100.0, 500.0), "content_regularization": (10.0,)},
+    "FeatureALS": {"regularization": (0.003, 0.01), "content_weight": (0.1,)},
+}
+KNOBS = {"weight": (0.1, 0.3), "tail_exponent": (0.0, 0.1, 0.2, 0.3)}
+ROLES = {
+    "without": "without content: the reference",
+    "same-rule": "without content, chosen for the tail",
+    "content": "with content, chosen for the tail",
+    "terms": "the same with TF-IDF vectors",
+}
+RESAMPLES = 1000
+
+
+class Shop(NamedTuple):
+    """A data set: its title, its events and how they are split, what its items are, its name in frontier.json, and whether it is large."""
+
+    title: str
+    read: Callable[[Path], tuple[mr.Dataset, str]]
+    items: Callable[[Path], Catalogue]
+    frontier: str | None
+    large: bool = False
+
+
+def _movielens(folder: Path) -> tuple[mr.Dataset, str]:
+    return frontier.movielens(folder, liked=False), "leave-last"
+
+
+def _beauty(folder: Path) -> tuple[mr.Dataset, str]:
+    return sets.beauty_events(folder), "leave-last"
+
+
+SHOPS = {
+    "completejourney": Shop(
+        "Complete Journey, products of at least 5 households, the last fifth of the purchases",
+        frontier.complete_journey, sets.complete_journey_items, "completejourney", True,
+    ),
+    "online-retail": Shop(
+        "Online Retail, the last fifth of the purchases", frontier.online_retail, sets.online_retail_items, "online-retail"
+    ),
+    "ml-1m": Shop("MovieLens-1M, the last film of each user", _movielens, sets.movielens_items, "ml-1m-last"),
+    "beauty": Shop("Amazon Beauty, the last item of each user", _beauty, sets.beauty_items, None, True),
+}  # fmt: skip
+
+
+class Candidate(NamedTuple):
+    """What is fitted once, on these vectors (None: no content), and measured with each set of knobs, which the fit does not need."""
+
+    model: str
+    features: str | None
+    settings: dict[str, Any]
+    knobs: tuple[dict[str, Any], ...] = ({},)
+
+
+def without(name: str, results: Path) -> list[Candidate]:
+    """What is fitted without content."""
+    shop, path = SHOPS[name], results / "frontier.json"
+    rows = json.loads(path.read_text("utf-8")) if path.exists() and shop.frontier else []
+    rows = [row for row in rows if row["data"] == shop.frontier and row["kind"] == "point" and row["family"] in WITHOUT]
+    if not rows:
+        return [
+            Candidate(frontier.FAMILIES[family].model, None, settings)
+            for family in WITHOUT
+            for settings in frontier.FAMILIES[family].settings(large=True)
+        ]
+    chosen, found = frontier.choose(rows), []
+    for family, row in chosen.items():
+        good = [point for point in rows if point["family"] == family and "error" not in point]
+        for one in (max(good, key=lambda point: point["validation"]["ndcg@20"]), row):
+            candidate = Candidate(frontier.FAMILIES[family].model, None, one["settings"])
+            if candidate not in found:
+                found.append(candidate)
+    return found
+
+
+def with_content(name: str) -> list[Candidate]:
+    """What is fitted with content, but for blends."""
+    grids = WITH_LARGE if SHOPS[name].large else WITH
+    return [
+        Candidate(model, LANGUAGE, dict(zip(grid, values, strict=True)))
+        for model, grid in grids.items()
+        for values in product(*grid.values())
+    ]
+
+
+def blends(bases: list[Row], content: Row | None) -> list[Candidate]:
+    """Blends of each base with its neighbours by content, and with the most accurate model that the content has a part in."""
+    members = [("ContentKNN", {"neighbors": 100})] + ([(content["model"], content["settings"])] if content else [])
+    knobs = tuple(dict(zip(KNOBS, values, strict=True)) for values in product(*KNOBS.values()))
+    return [
+        Candidate("Blend", LANGUAGE, {"base": [base["model"], base["settings"]], "content": list(member)}, knobs)
+        for base in bases
+        for member in members
+    ]
+
+
+# ---- measuring ----------------------------------------------------------------------------------------------------------
+
+
+def parts(name: str, folder: Path) -> Parts:
+    """Train and test, and of train what the choice is made with."""
+    return divided(*SHOPS[name].read(folder))
+
+
+def _unfitted(candidate: Candidate) -> mr.Recommender:
+    import minirec as mr
+
+    from .blend import Blend
+
+    if candidate.model == "Blend":
+        return Blend(**candidate.settings)
+    return getattr(mr, candidate.model)(**candidate.settings)
+
+
+def _fitted(candidate: Candidate, train: mr.Dataset, catalogue: Catalogue, encoders: Encoders) -> mr.Recommender:
+    train = train.compact()
+    if candidate.features is not None:
+        (found,) = vectors(candidate.features, encoders, catalogue, list(train.items))
+        train = with_vectors(train, found)
+    return _unfitted(candidate).fit(train)
+
+
+def _result(model: mr.Recommender, label: str, train: mr.Dataset, test: mr.Dataset) -> mr.Result:
+    import minirec as mr
+
+    return mr.evaluate({label: model}, train, test, k=20, metrics=[metric.removesuffix("@20") for metric in METRICS], seed=SEED)
+
+
+def _point(name: str, candidate: Candidate, folder: Path, encoders: Encoders) -> Row:
+    """A candidate on validation, with each set of its knobs."""
+    from minirec.errors import MemoryBudgetError, ModelFitError
+
+    found, row = parts(name, folder), key(name, candidate)
+    start = perf_counter()
+    try:
+        model = _fitted(candidate, found.inner, SHOPS[name].items(folder), encoders)
+    except (MemoryBudgetError, ModelFitError) as failure:
+        return row | {"error": str(failure)}
+    row["seconds"] = round(perf_counter() - start, 2)
+    row["points"] = []
+    for knobs in candidate.knobs:
+        vars(model).update(knobs)
+        figures = _result(model, "x", found.inner, found.validation).to_dict()["x"]
+        row["points"].append({"knobs": knobs, "validation": {metric: round(figures[metric], 5) for metric in METRICS}})
+    return row | {"peak_mb": peak()}
+
+
+def key(name: str, candidate: Candidate) -> Row:
+    """What names the row of a candidate."""
+    return {
+        "part": "warm-tail",
+        "kind": "point",
+        "data": name,
+        "model": candidate.model,
+        "features": candidate.features,
+        "settings": candidate.settings,
+    }
+
+
+def flat(rows: list[Row]) -> list[Row]:
+    """A row for each set of knobs, without rows of errors."""
+    return [
+        {
+            "model": row["model"],
+            "features": row["features"],
+            "settings": row["settings"] | point["knobs"],
+            "validation": point["validation"],
+        }
+        for row in rows
+        for point in row.get("points", ())
+    ]
+
+
+def choose(points: list[Row]) -> dict[str, Row]:
+    """What validation chooses for each role; see the head of this file. Empty without a point on either side."""
+    plain, content = ([row for row in points if (row["features"] is not None) == knows] for knows in (False, True))
+    if not plain or not content:
+        return {}
+    reference = max(plain, key=lambda row: row["validation"]["ndcg@20"])
+
+    def taken(rows: list[Row]) -> Row:
+        good = [row for row in rows if row["validation"]["ndcg@20"] >= reference["validation"]["ndcg@20"]]
+        metric = "tail.ndcg@20" if good else "ndcg@20"
+        return max(good or rows, key=lambda row: row["validation"][metric])
+
+    chosen = {"without": reference, "same-rule": taken(plain), "content": taken(content)}
+    return chosen | {"terms": chosen["content"] | {"features": TERMS, "validation": None}}
+
+
+def ratio_interval(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float]:
+    """The 95 % bootstrap interval of mean a / mean b, users drawn with replacement."""
+    rng, ratios = np.random.default_rng(SEED), np.empty(RESAMPLES)
+    for at in range(RESAMPLES):
+        times = np.bincount(rng.integers(0, len(a), len(a)), minlength=len(a))
+        below = times @ b
+        ratios[at] = times @ a / below if below else np.inf
+    low, high = np.quantile(ratios, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _choice(name: str, chosen: dict[str, Row], folder: Path, encoders: Encoders) -> Row:
+    """The chosen ones on test, and what is between them."""
+    from dataclasses import asdict, replace
+
+    import minirec as mr
+    from minirec.evaluation.statistics import holm
+
+    from .content import short
+
+    found, catalogue = parts(name, folder), SHOPS[name].items(folder)
+    results: dict[str, mr.Result] = {}
+    for role, row in chosen.items():
+        same = next((other for other in results if {**chosen[other], "validation": 0} == {**row, "validation": 0}), None)
+        if same is not None:
+            results[role] = replace(results[same], measured={role: results[same].measured[same]})
+            continue
+        model = _fitted(Candidate(row["model"], row["features"], row["settings"]), found.train, catalogue, encoders)
+        results[role] = _result(model, role, found.train, found.test)
+    together = replace(results["without"], measured={role: result.measured[role] for role, result in results.items()})
+    pairs = (("content", "without"), ("content", "same-rule"), ("content", "terms"), ("same-rule", "without"))
+    gaps = [gap for one, other in pairs for gap in together.compare(one, other, METRICS)]
+    differences = []
+    for gap, corrected in zip(gaps, holm(np.array([gap.p for gap in gaps])), strict=True):
+        one, other = together.per_user(gap.a, gap.metric)[1], together.per_user(gap.b, gap.metric)[1]
+        ratio = {"ratio": float(one.mean() / other.mean()) if other.any() else None, "ratio_interval": None}
+        if other.any():
+            ratio["ratio_interval"] = [float(f"{end:.4g}") for end in ratio_interval(one, other)]
+        differences.append(short(asdict(gap) | {"p_holm": float(corrected)} | ratio))
+    intervals = together.intervals(METRICS)
+    return {
+        "part": "warm-tail",
+        "kind": "choice",
+        "data": name,
+        "chosen": chosen,
+        "test": {role: {metric: round(figures[metric], 5) for metric in METRICS} for role, figures in together.to_dict().items()},
+        "intervals": {
+            role: {metric: [round(end, 5) for end in ends] for metric, ends in ends_of.items()} for role, ends_of in intervals.items()
+        },
+        "differences": differences,
+        "users": len(together.users),
+        "tail_users": len(together.per_user("without", "tail.ndcg@20")[0]),
+        "shift": str(mr.item_shift(found.validation, found.test, seed=SEED)),
+    }
+
+
+def run(name: str, results: Results, folders: Folders, encoders: Encoders, again: bool) -> Iterator[Row]:
+    """Of one data set: all candidates on validation that are not there yet, then what they choose on test."""
+    assert folders.data is not None
+    done: list[Row] = []
+
+    def points(candidates: list[Candidate]) -> Iterator[Row]:
+        for candidate in candidates:
+            old = results.find(key(name, candidate))
+            if old is None or again:
+                results.put(old := apart(_point, name, candidate, folders.data, encoders))
+                yield {"task": f"{candidate.model} {candidate.settings}", **old}
+            done.append(old)
+
+    yield from points(without(name, folders.results))
+    yield from points(with_content(name))
+    singles = flat(done)
+    chosen = choose(singles)
+    if not chosen:
+        return
+    bases = [chosen["without"]] + ([chosen["same-rule"]] if chosen["same-rule"] != chosen["without"] else [])
+    knowing = [row for row in singles if row["features"] is not None]
+    yield from points(blends(bases, max(knowing, key=lambda row: row["validation"]["ndcg@20"])))
+    chosen = choose(flat(done))
+    old = results.find({"part": "warm-tail", "kind": "choice", "data": name})
+    if again or old is None or old["chosen"] != chosen:
+        results.put(row := apart(_choice, name, chosen, folders.data, encoders))
+        yield {"task": "choice", **row}
