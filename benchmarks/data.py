@@ -109,6 +109,13 @@ def beauty_validation(source: Path) -> tuple[mr.Dataset, mr.Dataset]:
     return _without_last(train, order[np.append(np.diff(train.user[order]) != 0, True)])
 
 
+def with_titles(events: mr.Dataset, source: Path) -> mr.Dataset:
+    """Events of Amazon Beauty with the titles of the items, as `title`."""
+    items = json.loads(_first(source / "amazon-beauty", "items.json").read_text("utf-8"))
+    titles = np.array([items[str(item)]["title"] for item in events.items], object)
+    return events.with_columns(item_features={**events.item_features, "title": titles})
+
+
 class Described(NamedTuple):
     """What an item is: a text, and the categories that it is in."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .data import beauty, gowalla, movielens_order, strong_movielens
+from .data import beauty, gowalla, movielens_order, strong_movielens, with_titles
 from .runner import Folders, Results, Row, apart, peak
 
 if TYPE_CHECKING:
@@ -191,6 +191,15 @@ CLAIMS = [
         f"eSASRec (blondered), SASRec with sampled softmax; {_CHOSEN}",
         3,
     ),
+    _last(
+        "last-beauty",
+        "SASRec",
+        _SAMPLED | {"item_features": "title vectors", "frozen": 0.5, "content_scale": 0.1},
+        None,
+        None,
+        f"the same with MiniLM's vectors of the titles (AlphaFuse); {_CHOSEN}. To compare with the row without",
+        3,
+    ),
     _last("last-beauty", "GRU4Rec", _RECURRENT, 0.0283, 0.0137, f"{_COPIED}; {_CHOSEN}"),
     _last("last-beauty", "Caser", _IMAGES, 0.0347, 0.0176, f"{_COPIED}; {_CHOSEN}"),
     _last("last-beauty", "NextItNet", _DILATED, None, None, f"no figure at hand; {_CHOSEN}"),
@@ -281,6 +290,8 @@ def _run_last(claim: Claim, data: Path) -> Row:
     import minirec as mr
 
     train, test = {"last-beauty": beauty, "last-ml-1m": movielens_order}[claim.protocol](data)
+    if "item_features" in claim.settings:
+        train = mr.add_content(with_titles(train, data), mr.LanguageModel(), "title", name="title vectors")
     names = ("recall@10", "ndcg@10", "tail.ndcg@10")
     return _fits(claim, train, names, lambda model: mr.evaluate({"model": model}, train, test, k=(10,)).to_dict()["model"])
 
