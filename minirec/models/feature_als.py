@@ -52,7 +52,7 @@ class FeatureALS(ContentModel, ALS):
     search_space: ClassVar[dict[str, Any]] = {
         **ALS.search_space,
         "content_weight": (1e-3, 0.3, "log"),
-        "content_regularization": (1.0, 300.0, "log"),
+        "content_regularization": (0.3, 100.0, "log"),
     }
     _state = (*ContentModel._state, *ALS._state, "item_map_", "user_map_", "user_content_")
     _per_user = ("user_factors_", "user_content_")
@@ -66,8 +66,8 @@ class FeatureALS(ContentModel, ALS):
         *,
         features: Choice = None,
         user_features: Choice = None,
-        content_weight: float = 0.1,
-        content_regularization: float = 30.0,
+        content_weight: float = 0.01,
+        content_regularization: float = 3.0,
         factors: int = 64,
         regularization: float = 0.003,
         alpha0: float = 0.1,
