@@ -26,7 +26,6 @@ from .sequence import SequenceModel, SequenceNetwork
 
 POSITIONS = ("learned", "sinusoidal", "none")
 BLOCKS = ("post", "pre", "ligr")
-_RANK = 1e-6  # directions of the content with less than this share of the largest variance are none
 
 
 class SASRec(ContentModel, SequenceModel):
@@ -271,21 +270,16 @@ def sinusoids(length: int, d: int) -> NDArray[np.float32]:
     return (0.02 * out).astype(np.float32)
 
 
-def whitening(content: Scores, d: int) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
-    """Which rows (n, width) are content, their mean (width,), and E S^(-1/2) (width, at most d).
+def whitening(content: Scores, d: int) -> tuple[NDArray[np.bool_], Scores, Scores]:
+    """Which rows (n, width) are content, their mean (width,), and E S^(-1/2) (width, at most d): see `features.Whitening`.
 
-    E are the directions of largest variance S, in falling order, of those that there are; the largest number of each is positive.
-    (content - mean) E S^(-1/2) has covariance 1. O(n width^2 + width^3).
+    Without a direction where fewer than two rows are content, or all of these are equal.
     """
-    there = np.asarray(content.any(axis=1))
-    x = content[there].astype(np.float64)
-    if len(x) < 2:
-        return there, np.zeros(content.shape[1]), np.zeros((content.shape[1], 0))
-    mean = x.mean(axis=0)
-    x -= mean
-    variance, directions = np.linalg.eigh(x.T @ x / (len(x) - 1))
-    variance, directions = variance[::-1][:d], directions[:, ::-1][:, :d]
-    kept = variance > _RANK * max(variance[0], 0)
-    variance, directions = variance[kept], directions[:, kept]
-    directions *= np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(len(variance))])
-    return there, mean, directions / np.sqrt(variance)
+    from ..features.whitening import Whitening  # inside, as serving needs no features
+
+    there: NDArray[np.bool_] = np.asarray(content.any(axis=1))
+    rows = content[there]
+    if not (rows != rows[:1]).any():
+        return there, np.zeros(content.shape[1], np.float32), np.zeros((content.shape[1], 0), np.float32)
+    found = Whitening.of(rows, min(d, content.shape[1]), ridge=0.0)
+    return there, found.mean, found.turn
