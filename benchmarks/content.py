@@ -39,7 +39,7 @@ SEED = sets.SEED
 _ALS = {"base": "als", "base_params": {"regularization": 0.01}}
 
 MODELS: dict[str, tuple[dict[str, Any], ...]] = {
-    "ContentKNN": ({"neighbors": 20}, {"neighbors": 100}, {"neighbors": 500}),
+    "ContentKNN": ({"neighbors": 5}, {"neighbors": 20}, {"neighbors": 100}),
     "ColdMap": (_ALS, {**_ALS, "map": "nearest"}, {"base": "rp3beta", "map": "nearest"}),
     "L3AE": ({"content_regularization": 1.0}, {"content_regularization": 10.0}, {"content_regularization": 100.0}),
     "FeatureALS": ({}, {"regularization": 0.01}, {"content_weight": 0.3}),
@@ -71,7 +71,8 @@ SHOPS = {
         "Online Retail: description",
         _online_retail,
         sets.online_retail_items,
-        "There are no categories: the last word of the description stands for one.",
+        "There are no categories: the last word of the description stands for one. An item is a distinct description, so that some new "
+        "items are old ones under another name.",
     ),
 }
 

@@ -1,7 +1,8 @@
 """The tail of items that people have taken, with and without content: the second part of `python -m benchmarks content`.
 
 Splits and validation are those of the frontier (frontier.py). Without content: the families EASE, DAN and GraphBlend, in the settings that
-results/frontier.json has as chosen and as most accurate on validation, or, where it has none, the small grids of frontier.py; fitted anew.
+results/frontier.json has as chosen there, as most accurate on validation, and as what the rule below takes of a family; or, where it has
+none, the small grids of frontier.py. All are fitted anew.
 With content, vectors of `LanguageModel`: L3AE, FeatureALS, and `Blend`s of a model of content with two of those without.
 
 All is chosen on validation. The reference is the setting without content of the highest NDCG@20. Of those with content that keep its
@@ -47,7 +48,8 @@ WITH_LARGE = {
     "L3AE": {"regularization": (100.0, 500.0), "content_weight": (100.0, 500.0), "content_regularization": (10.0,)},
     "FeatureALS": {"regularization": (0.003, 0.01), "content_weight": (0.1,)},
 }
-KNOBS = {"weight": (0.1, 0.3), "tail_exponent": (0.0, 0.1, 0.2, 0.3)}
+KNOBS = {"weight": (0.05, 0.1, 0.2, 0.3, 0.5), "tail_exponent": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)}
+KNOBS_LARGE = {"weight": (0.1, 0.3), "tail_exponent": (0.0, 0.1, 0.2)}
 ROLES = {
     "without": "without content: the reference",
     "same-rule": "without content, chosen for the tail",
@@ -108,11 +110,16 @@ def without(name: str, results: Path) -> list[Candidate]:
             for family in WITHOUT
             for settings in frontier.FAMILIES[family].settings(large=True)
         ]
-    chosen, found = frontier.choose(rows), []
-    for family, row in chosen.items():
-        good = [point for point in rows if point["family"] == family and "error" not in point]
-        for one in (max(good, key=lambda point: point["validation"]["ndcg@20"]), row):
-            candidate = Candidate(frontier.FAMILIES[family].model, None, one["settings"])
+    there = frontier.choose(rows)
+    rows = [row for row in rows if "error" not in row]
+    bar, found = max(row["validation"]["ndcg@20"] for row in rows), []
+    for family, chosen in there.items():
+        own = [row for row in rows if row["family"] == family]
+        good = [row for row in own if row["validation"]["ndcg@20"] >= bar]
+        picked = [max(own, key=lambda row: row["validation"]["ndcg@20"]), chosen]
+        picked += [max(good, key=lambda row: row["validation"]["tail.ndcg@20"])] if good else []
+        for row in picked:
+            candidate = Candidate(frontier.FAMILIES[family].model, None, row["settings"])
             if candidate not in found:
                 found.append(candidate)
     return found
@@ -128,10 +135,11 @@ def with_content(name: str) -> list[Candidate]:
     ]
 
 
-def blends(bases: list[Row], content: Row | None) -> list[Candidate]:
+def blends(bases: list[Row], content: Row, *, large: bool) -> list[Candidate]:
     """Blends of each base with its neighbours by content, and with the most accurate model that the content has a part in."""
-    members = [("ContentKNN", {"neighbors": 100})] + ([(content["model"], content["settings"])] if content else [])
-    knobs = tuple(dict(zip(KNOBS, values, strict=True)) for values in product(*KNOBS.values()))
+    members = [("ContentKNN", {"neighbors": 20}), (content["model"], content["settings"])]
+    grid = KNOBS_LARGE if large else KNOBS
+    knobs = tuple(dict(zip(grid, values, strict=True)) for values in product(*grid.values()))
     return [
         Candidate("Blend", LANGUAGE, {"base": [base["model"], base["settings"]], "content": list(member)}, knobs)
         for base in bases
@@ -309,7 +317,7 @@ def run(name: str, results: Results, folders: Folders, encoders: Encoders, again
         return
     bases = [chosen["without"]] + ([chosen["same-rule"]] if chosen["same-rule"] != chosen["without"] else [])
     knowing = [row for row in singles if row["features"] is not None]
-    yield from points(blends(bases, max(knowing, key=lambda row: row["validation"]["ndcg@20"])))
+    yield from points(blends(bases, max(knowing, key=lambda row: row["validation"]["ndcg@20"]), large=SHOPS[name].large))
     chosen = choose(flat(done))
     old = results.find({"part": "warm-tail", "kind": "choice", "data": name})
     if again or old is None or old["chosen"] != chosen:
