@@ -19,12 +19,11 @@ _WHERE = {
         "cached", "whiten",
     ),
     "models": (
-        "ALS", "BPR", "BSPM", "DAN", "DIN", "EASE", "EDLAE", "GFCF", "GMF", "L3AE", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM", "WARP",
-        "AbsorbingCost", "AbsorbingTime", "AlphaRec", "BiasedMF", "Caser", "ChebyCF", "ColdMap", "ContentKNN", "FactorizationMachine",
-        "FeatureALS", "GRU4Rec", "GraphBlend", "HittingTime", "Hybrid", "ItemKNN", "LightGCN", "LogisticMF", "MultDAE", "MultVAE", "NeuMF",
-        "NextItNet",
-        "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random", "Recommendations", "Recommender", "SASRec", "SVDpp",
-        "SoftmaxMF", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
+        "ALS", "BPR", "BSPM", "DAN", "DIN", "EASE", "EDLAE", "FMLP", "GFCF", "GMF", "L3AE", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM",
+        "WARP", "AbsorbingCost", "AbsorbingTime", "AlphaRec", "BiasedMF", "Caser", "ChebyCF", "ColdMap", "ContentKNN",
+        "FactorizationMachine", "FeatureALS", "GRU4Rec", "GraphBlend", "HittingTime", "Hybrid", "ItemKNN", "LightGCN", "LogisticMF",
+        "MultDAE", "MultVAE", "NeuMF", "NextItNet", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random",
+        "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_new_items", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
@@ -80,6 +79,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models import DIN as DIN
     from .models import EASE as EASE
     from .models import EDLAE as EDLAE
+    from .models import FMLP as FMLP
     from .models import GFCF as GFCF
     from .models import GMF as GMF
     from .models import L3AE as L3AE

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ParameterError, ShapeError
-from . import losses, recurrent, temporal
+from . import losses, recurrent, spectral, temporal
 from . import target_attention as target
 from .attention import attend, attend_backward
 from .autodiff import Operand, RowGradient, Tensor, as_tensor, unbroadcast
@@ -255,6 +255,12 @@ def causal_convolution(x: Tensor, indptr: NDArray[np.int64], weights: Tensor, bi
     """Dilated causal convolution of packed sequences, see engine/temporal.py; x (tokens, d), weights (width, d, d'); (tokens, d')."""
     out, saved = temporal.causal_convolution(x.data, indptr, weights.data, bias.data, dilation)
     return Tensor.from_op("causal_convolution", out, (x, weights, bias), lambda g: temporal.causal_convolution_backward(g, saved))
+
+
+def causal_filter(x: Tensor, indptr: NDArray[np.int64], weights: Tensor) -> Tensor:
+    """Filters of each coordinate of packed sequences, see engine/spectral.py; x (tokens, d), weights (width, d); (tokens, d)."""
+    out, saved = spectral.causal_filter(x.data, indptr, weights.data)
+    return Tensor.from_op("causal_filter", out, (x, weights), lambda g: spectral.causal_filter_backward(g, saved))
 
 
 def horizontal_convolution(x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:

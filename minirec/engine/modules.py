@@ -284,3 +284,13 @@ class CausalConvolution(Module):
 
     def __call__(self, x: Tensor, indptr: NDArray[np.int64]) -> Tensor:
         return functional.causal_convolution(x, indptr, self.weight, self.bias, self.dilation)
+
+
+class CausalFilter(Module):
+    """A filter of the given width for each of d coordinates, see engine/spectral.py: x (tokens, d) of packed sequences to the same."""
+
+    def __init__(self, d: int, width: int, rng: np.random.Generator, scale: float = 0.02) -> None:
+        self.weight = Tensor(rng.standard_normal((width, d), np.float32) * np.float32(scale), requires_grad=True)
+
+    def __call__(self, x: Tensor, indptr: NDArray[np.int64]) -> Tensor:
+        return functional.causal_filter(x, indptr, self.weight)

@@ -14,6 +14,7 @@ from .din import DIN
 from .ease import DAN, EASE, EDLAE, RDLAE
 from .feature_als import FeatureALS
 from .fm import FactorizationMachine
+from .fmlp import FMLP
 from .graph_blend import GraphBlend
 from .graph_filters import BSPM, GFCF, ChebyCF
 from .gru4rec import GRU4Rec
@@ -46,7 +47,7 @@ MODELS: dict[str, type[Recommender]] = {
         *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
         *(EASE, EDLAE, RDLAE, DAN, SANSA),
         *(GFCF, TurboCF, ChebyCF, BSPM, GraphBlend),
-        *(SASRec, GRU4Rec, NextItNet, Caser, DIN),
+        *(SASRec, GRU4Rec, NextItNet, Caser, FMLP, DIN),
         *(GMF, MLP, NeuMF, SoftmaxMF, FactorizationMachine),
         *(MultVAE, MultDAE),
         *(BiasedMF, SVDpp),
@@ -70,6 +71,7 @@ __all__ = [
     "DIN",
     "EASE",
     "EDLAE",
+    "FMLP",
     "GFCF",
     "GMF",
     "L3AE",

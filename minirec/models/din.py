@@ -33,12 +33,12 @@ _PROFILES = 256  # profiles that a tile is computed for at once, for scores of p
 class DIN(HistoryModel["TargetNetwork"]):
     """Target attention: score(S, i) = f(sum_{j in S} a(e_j, e_i) e_j, e_i) + b_i, e being the vectors of the items.
 
-    a(e_j, e_i) = w . prelu(W (e_j, e_i, e_j * e_i) + c) + c', the activation unit, without a softmax over the history; f is prelu layers
-    and a linear one. Zhou et al. 2018, "Deep interest network for click-through rate prediction", section 4.3. As the unit's first layer
-    is linear, the difference e_j - e_i, which the authors' code gives it too, would add nothing; b is that of their code. Differences:
-    events are items alone, without features; PReLU, not Dice, which leans on statistics of the batch; dropout in place of the L2 penalty
-    of section 5.1; all negatives of a sample count, against the item that came next: binary cross-entropy, the mean of -ln sigma(x_t)
-    and -ln(1 - sigma(x_n)) for `negatives` uniform items n other than t.
+    a(e_j, e_i) = w . prelu(W (e_j, e_i, e_j * e_i) + c) + c', the activation unit; f is prelu layers and a linear one. Zhou et al. 2018,
+    "Deep interest network for click-through rate prediction", section 4.3: without a softmax over the history, which the authors' code
+    has. As the unit's first layer is linear, the difference e_j - e_i, which their code gives it too, would add nothing; b is that of
+    their code. Differences: events are items alone, without features; PReLU, not Dice, which leans on statistics of the batch; dropout in
+    place of the L2 penalty of section 5.1; all negatives of a sample count, against the item that came next: binary cross-entropy, the mean
+    of -ln sigma(x_t) and -ln(1 - sigma(x_n)) for `negatives` uniform items n other than t.
     The history is a sum: which events are its last max_length is all that their order decides. Training and when it stops: see
     `HistoryModel`.
 
@@ -61,7 +61,7 @@ class DIN(HistoryModel["TargetNetwork"]):
         "hidden": [64, 128],
         "negatives": (1, 10, "int"),
         "dropout": (0.0, 0.5, "linear"),
-        "learning_rate": (3e-4, 3e-3, "log"),
+        "learning_rate": (1e-3, 1e-2, "log"),
     }
 
     def __init__(
@@ -74,7 +74,7 @@ class DIN(HistoryModel["TargetNetwork"]):
         max_length: int = 50,
         negatives: int = 4,
         dropout: float = 0.2,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 3e-3,
         batch_size: int = 128,
         iterations: int = 100,
         validation_share: float = 0.1,

@@ -253,6 +253,12 @@ SUBJECTS: dict[str, Subject] = {
         accurate={"factors": 16, "iterations": 30, "validation_share": 0.0, "learning_rate": 0.01},
         others={**_SEQUENCE_OTHERS, "patience": Other(29, {**_STOPPING, "learning_rate": 0.02})},
     ),
+    "fmlp": Subject(
+        MODELS["fmlp"],
+        small={**_SEQUENCE, "layers": 1, "hidden": 1.0},
+        accurate={"factors": 16, "iterations": 20, "validation_share": 0.0, "learning_rate": 0.01},
+        others=_SEQUENCE_OTHERS,
+    ),
     "din": Subject(
         MODELS["din"],
         small={**_SEQUENCE, "unit": 3, "hidden": 5},

@@ -111,6 +111,12 @@ def causal_convolution(g):
     return packed(F.conv1d(F.pad(padded(g["x"]).transpose(1, 2), (4, 0)), weight, g["bias"], dilation=2).transpose(1, 2))
 
 
+def causal_filter(g):
+    """The circular convolution of the padded sequences, as a product of transforms."""
+    both = (torch.fft.rfft(x, 2 * LONGEST, dim=-2) for x in (padded(g["x"]), g["weight"]))
+    return packed(torch.fft.irfft(next(both) * next(both), 2 * LONGEST, dim=-2))
+
+
 def convolution_2d(g):
     return F.max_pool2d(F.conv2d(g["x"], g["weight"], g["bias"], stride=2, padding=1), 2)
 
@@ -218,6 +224,7 @@ CASES = {
     "ligr_block": (ligr_block, BLOCK | GATES),
     "gru": (gru, {"x": (TOKENS, 6)} | dense(6, 3 * D, "into.") | dense(D, 3 * D)),
     "causal_convolution": (causal_convolution, X | {"weight": (3, D, 5), "bias": (5,)}),
+    "causal_filter": (causal_filter, X | {"weight": (5, D)}),
     "convolution_2d": (convolution_2d, {"x": (2, 3, 7, 6), "weight": (4, 3, 3, 2), "bias": (4,)}),
     "horizontal_convolution": (horizontal_convolution, {"x": (4, 5, 3), "weight": (6, 2, 3), "bias": (6,)}),
     "vertical_convolution": (vertical_convolution, {"x": (4, 5, 3), "weight": (2, 5)}),

@@ -71,6 +71,7 @@ OURS = {
     "ligr_block": block("ligr"),
     "gru": layer(modules.GRU(6, 4, RNG), "x", sequences=True),
     "causal_convolution": layer(modules.CausalConvolution(4, 5, 3, 2, RNG), "x", sequences=True),
+    "causal_filter": layer(modules.CausalFilter(4, 5, RNG), "x", sequences=True),
     "convolution_2d": (temporal.convolution_2d, convolution_2d),
     "horizontal_convolution": function(functional.horizontal_convolution, "x", "weight", "bias"),
     "vertical_convolution": function(functional.vertical_convolution, "x", "weight"),

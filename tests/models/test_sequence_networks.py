@@ -1,4 +1,4 @@
-"""GRU4Rec, NextItNet and Caser: their networks written out, and gradients of whole models."""
+"""GRU4Rec, NextItNet, Caser and FMLP: their networks written out, and gradients of whole models."""
 
 from itertools import pairwise
 
@@ -8,7 +8,7 @@ from gradients import check_gradients
 
 from minirec.engine.autodiff import Tensor
 from minirec.errors import ParameterError
-from minirec.models import Caser, GRU4Rec, NextItNet
+from minirec.models import FMLP, Caser, GRU4Rec, NextItNet
 from minirec.models.history import Batch
 from minirec.testing.sets import shop
 
@@ -21,6 +21,7 @@ MODELS = {
     "gru4rec": GRU4Rec(factors=3, hidden=4, layers=2, dropout=0.0),
     "nextitnet": NextItNet(factors=4, layers=2, width=2, dropout=0.0),
     "caser": Caser(factors=3, window=3, filters=2, vertical=2, dropout=0.0),
+    "fmlp": FMLP(factors=4, layers=2, hidden=1.5, max_length=4, dropout=0.0),
 }
 
 
@@ -30,6 +31,11 @@ def sigmoid(x):
 
 def linear(x, layer):
     return x @ layer.weight.data + layer.bias.data
+
+
+def norm(x, layer):
+    unit = (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + layer.epsilon)
+    return unit * layer.weight.data + layer.bias.data
 
 
 def gru4rec(found, x):
@@ -47,15 +53,14 @@ def gru4rec(found, x):
 def nextitnet(found, x):
     for block in found.blocks:
         y = x
-        for convolution, norm in zip(block.convolutions, block.norms, strict=True):
+        for convolution, layer in zip(block.convolutions, block.norms, strict=True):
             weight, out = convolution.weight.data, np.zeros_like(y)
             for t in range(len(y)):
                 out[t] = convolution.bias.data
                 for m in range(len(weight)):
                     back = t - (len(weight) - 1 - m) * convolution.dilation
                     out[t] += y[back] @ weight[m] if back >= 0 else 0
-            unit = (out - out.mean(axis=1, keepdims=True)) / np.sqrt(out.var(axis=1, keepdims=True) + norm.epsilon)
-            y = np.maximum(unit * norm.weight.data + norm.bias.data, 0)
+            y = np.maximum(norm(out, layer), 0)
         x = x + y
     return x
 
@@ -76,6 +81,18 @@ def caser(found, x):
     return np.array(out)
 
 
+def fmlp(found, x):
+    x = norm(x, found.norm)
+    for block in found.blocks:
+        weight = block.filter.weight.data
+        y = np.array([sum(weight[m] * x[t - m] for m in range(min(t + 1, len(weight)))) for t in range(len(x))])
+        y = norm(x + y, block.norms[0])
+        wide = linear(y, block.forward.steps[0])
+        wide = wide / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (wide + 0.044715 * wide**3)))
+        x = norm(y + linear(wide, block.forward.steps[3]), block.norms[1])
+    return x
+
+
 def network(name):
     rng = np.random.default_rng(0)
     found = MODELS[name]._network(6, rng)
@@ -84,13 +101,16 @@ def network(name):
     return found
 
 
+ORACLES = {"gru4rec": gru4rec, "nextitnet": nextitnet, "caser": caser, "fmlp": fmlp}
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_network_is_its_formulas(name):
     found = network(name)
     out = found(ITEMS, INDPTR).data
     for start, stop in pairwise(INDPTR):
         x = found.items.weight.data[ITEMS[start:stop]]
-        assert out[start:stop] == pytest.approx({"gru4rec": gru4rec, "nextitnet": nextitnet, "caser": caser}[name](found, x), abs=1e-9)
+        assert out[start:stop] == pytest.approx(ORACLES[name](found, x), abs=1e-9)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -115,7 +135,15 @@ def test_gradients_of_the_whole_model(name):
 
 @pytest.mark.parametrize(
     ("cls", "changes"),
-    [(GRU4Rec, {"hidden": 0}), (GRU4Rec, {"layers": 0}), (NextItNet, {"width": 0}), (Caser, {"window": 0}), (Caser, {"filters": 0})],
+    [
+        (GRU4Rec, {"hidden": 0}),
+        (GRU4Rec, {"layers": 0}),
+        (NextItNet, {"width": 0}),
+        (Caser, {"window": 0}),
+        (Caser, {"filters": 0}),
+        (FMLP, {"hidden": 0}),
+        (FMLP, {"layers": 0}),
+    ],
 )
 def test_parameters_are_checked(cls, changes):
     with pytest.raises(ParameterError, match=next(iter(changes))):
