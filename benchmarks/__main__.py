@@ -97,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
         if name == "content":
             one.add_argument("--part", nargs="+", choices=content.PARTS, help="only these")
             one.add_argument("--data", nargs="+", choices=list(content.SHOPS | warm_tail.SHOPS), help="only these data sets")
+            one.add_argument("--model", nargs="+", choices=list(content.MODELS), help="only these, of the new items")
             one.add_argument("--model-folder", type=Path, help="folder of a sentence-transformers model (default: the installed package)")
             one.add_argument("--static-folder", type=Path, help="folder of a token table (default: the installed package)")
         if name in ("speed", "peers"):
@@ -145,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
         encoders = Encoders(
             *(folder and folder.resolve() for folder in (chosen.model_folder, chosen.static_folder)), folders.work / "vectors"
         )
-        rows = content.run(folders, encoders, chosen.part, chosen.data, chosen.again)
+        rows = content.run(folders, encoders, chosen.part, chosen.data, chosen.model, chosen.again)
     else:
         rows = coldstart.run(folders, chosen.rounds, chosen.again)
     failed = 0

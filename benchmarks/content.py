@@ -42,7 +42,7 @@ MODELS: dict[str, tuple[dict[str, Any], ...]] = {
     "ContentKNN": ({"neighbors": 5}, {"neighbors": 20}, {"neighbors": 100}),
     "ColdMap": (_ALS, {**_ALS, "map": "nearest"}, {"base": "rp3beta", "map": "nearest"}),
     "L3AE": ({"content_regularization": 1.0}, {"content_regularization": 10.0}, {"content_regularization": 100.0}),
-    "FeatureALS": ({}, {"regularization": 0.01}, {"content_weight": 0.3}),
+    "FeatureALS": ({}, {"regularization": 0.001}, {"content_weight": 0.3}),
     "AlphaRec": ({"hidden": 128, "iterations": 15, "validation_share": 0.0},),
 }
 
@@ -188,20 +188,26 @@ def choose(points: list[Row]) -> dict[str, dict[str, Any]]:
     return {features: best[features]["settings"] for features in TEXT if features in best}
 
 
-def run(folders: Folders, encoders: Encoders, parts: list[str] | None, shops: list[str] | None, again: bool) -> Iterator[Row]:
-    """What is asked for and not there yet, each row as it is done."""
+def run(
+    folders: Folders, encoders: Encoders, parts: list[str] | None, shops: list[str] | None, models: list[str] | None, again: bool
+) -> Iterator[Row]:
+    """What is asked for and not there yet, each row as it is done. `models` are those of the new items."""
     results = Results(folders.results / "content.json", KEY)
-    for part, names, one in (("new-items", SHOPS, _run_new_items), ("warm-tail", warm_tail.SHOPS, warm_tail.run)):
+    for part, names in (("new-items", SHOPS), ("warm-tail", warm_tail.SHOPS)):
         for name in names:
             if (parts and part not in parts) or (shops and name not in shops):
                 continue
             if folders.data is None:
                 yield {"task": f"{part} {name}", "error": "name the folder of the data sets: --data-folder or MINIREC_DATA"}
-                continue
-            yield from one(name, results, folders, encoders, again)
+            elif part == "new-items":
+                yield from _run_new_items(name, results, folders, encoders, models, again)
+            else:
+                yield from warm_tail.run(name, results, folders, encoders, again)
 
 
-def _run_new_items(name: str, results: Results, folders: Folders, encoders: Encoders, again: bool) -> Iterator[Row]:
+def _run_new_items(
+    name: str, results: Results, folders: Folders, encoders: Encoders, models: list[str] | None, again: bool
+) -> Iterator[Row]:
     """Of one data set: what the vectors cost, the settings on validation, then each model on test."""
     there = []
     for features in TEXT:
@@ -213,6 +219,8 @@ def _run_new_items(name: str, results: Results, folders: Folders, encoders: Enco
         if "error" not in old:
             there.append(features)
     for model, grid in MODELS.items():
+        if models and model not in models:
+            continue
         for features in there:
             for settings in grid:
                 point = {"part": "new-items", "kind": "point", "data": name, "model": model, "features": features, "settings": settings}

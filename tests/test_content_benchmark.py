@@ -55,11 +55,11 @@ def encoders(folders: Folders) -> Encoders:
 
 
 def test_new_items_are_run_once_chosen_on_validation_and_compared(folders: Folders) -> None:
-    rows = list(content.run(folders, encoders(folders), ["new-items"], None, again=False))
+    rows = list(content.run(folders, encoders(folders), ["new-items"], None, None, again=False))
     kinds = [row["kind"] for row in rows]
     assert kinds == ["vectors"] * 3 + ["point"] * 2 + ["test"] + ["point", "test"]
     assert [("error" in row) for row in rows[:3]] == [True, True, False]  # there is no folder of a model
-    again = list(content.run(folders, encoders(folders), ["new-items"], None, again=False))
+    again = list(content.run(folders, encoders(folders), ["new-items"], None, None, again=False))
     assert [row["features"] for row in again] == ["LanguageModel", "StaticEmbedding"]  # asked for once more
     test = rows[5]
     best = max(rows[3:5], key=lambda row: row["validation"]["ndcg@20"])
@@ -79,9 +79,9 @@ def test_the_test_items_take_no_part_in_the_choice(folders: Folders) -> None:
 
 
 def test_the_warm_tail_is_chosen_by_the_rule(folders: Folders) -> None:
-    rows = list(content.run(folders, encoders(folders), ["warm-tail"], None, again=False))
+    rows = list(content.run(folders, encoders(folders), ["warm-tail"], None, None, again=False))
     assert [row["kind"] for row in rows][-1] == "choice"
-    assert list(content.run(folders, encoders(folders), ["warm-tail"], None, again=False)) == []
+    assert list(content.run(folders, encoders(folders), ["warm-tail"], None, None, again=False)) == []
     choice = rows[-1]
     assert choice["chosen"] == warm_tail.choose(warm_tail.flat(rows[:-1]))
     assert choice["test"]["terms"] == choice["test"]["content"]  # here both have the same vectors
@@ -118,7 +118,7 @@ def test_a_blend_is_the_weighted_sum_of_standardised_scores() -> None:
 
 def test_the_report_has_both_parts(folders: Folders) -> None:
     pytest.importorskip("matplotlib")
-    list(content.run(folders, encoders(folders), None, None, again=False))
+    list(content.run(folders, encoders(folders), None, None, None, again=False))
     report.write(folders.results, folders.work)
     text = (folders.work / "CONTENT.md").read_text()
     assert "## New items: A tiny shop" in text
