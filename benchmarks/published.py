@@ -65,10 +65,9 @@ def _last(
 
 _SAMPLED = {"factors": 256, "layers": 1, "dropout": 0.5, "loss": "sampled", "negatives": 1024, "iterations": 40, "patience": 8}
 _CHOSEN = "settings chosen on the second-last events"
+_UNTUNED = "settings not tuned: loss and dropout of SASRec's row, half as wide"
 _COPIED = "Rajput et al. 2023 (TIGER), table 1"
-_RECURRENT = {"factors": 128, "hidden": 128, "dropout": 0.5, "loss": "sampled", "negatives": 1024, "iterations": 60, "patience": 8}
-_IMAGES = {"factors": 128, "dropout": 0.5, "loss": "sampled", "negatives": 1024, "iterations": 60, "patience": 8}
-_DILATED = {"factors": 128, "dropout": 0.5, "loss": "sampled", "negatives": 1024, "iterations": 60, "patience": 8}
+_HALF = {"factors": 128, "dropout": 0.5, "loss": "sampled", "negatives": 1024, "iterations": 60, "patience": 8}
 _LONG = {"max_length": 200, "iterations": 60, "patience": 10}
 _RP3BETA = {"alpha": 0.566, "neighbors": 777, "normalize": True, "neighbors_of": "source"}
 # The source does not say whose neighbours are kept. Of our options the one was taken that meets these figures, so that they check the
@@ -200,9 +199,9 @@ CLAIMS = [
         f"the same with MiniLM's vectors of the titles (AlphaFuse); {_CHOSEN}. To compare with the row without",
         3,
     ),
-    _last("last-beauty", "GRU4Rec", _RECURRENT, 0.0283, 0.0137, f"{_COPIED}; {_CHOSEN}"),
-    _last("last-beauty", "Caser", _IMAGES, 0.0347, 0.0176, f"{_COPIED}; {_CHOSEN}"),
-    _last("last-beauty", "NextItNet", _DILATED, None, None, f"no figure at hand; {_CHOSEN}"),
+    _last("last-beauty", "GRU4Rec", _HALF | {"hidden": 128}, 0.0283, 0.0137, f"{_COPIED}; {_UNTUNED}"),
+    _last("last-beauty", "Caser", _HALF, 0.0347, 0.0176, f"{_COPIED}; {_UNTUNED}"),
+    _last("last-beauty", "NextItNet", _HALF, None, None, f"no figure at hand; {_UNTUNED}"),
     _last("last-beauty", "EASE", {"regularization": 100.0}, None, None, "no figure at hand"),
     _last("last-beauty", "ItemKNN", {}, None, None, "defaults"),
     _last(
@@ -221,7 +220,7 @@ CLAIMS = [
         0.1648,
         "Klenitskiy & Vasilev 2023, as facebookresearch/generative-recommenders cites it; settings of antklen/sasrec-bert4rec-recsys23",
     ),
-    _last("last-ml-1m", "Caser", _LONG, None, None, "no figure at hand; defaults, window and filters as in the authors' code"),
+    _last("last-ml-1m", "Caser", _LONG, None, None, "no figure at hand; defaults, not tuned; window and filters as in the authors' code"),
     _last(
         "last-ml-1m",
         "NextItNet",

@@ -2,9 +2,10 @@
 """NeuMF with 64 factors, a tower of 128 and 64, and 4 negatives an event, Adam at .001: the settings of its published row.
 
 Batches are of 1,024 events, as in that row, or of 51: with their negatives 255 samples, about the 256 of the authors' code. The same
-network, loss, samples and batches on both sides; PyTorch looks the rows up and concatenates them, as the authors' code does. Of
-PyTorch's optimizers each batch size has the fastest over some hundred steps on one thread: fused dense Adam for large batches (21 ms a
-step; with SparseAdam for the tables 27), SparseAdam for small ones (2.1 ms a step; fused 2.7).
+network, loss, batches and distribution of the negatives on both sides; PyTorch looks the rows up and concatenates them, as the authors'
+code does. minirec's Adam moves the rows of tables that a batch has; of PyTorch's optimizers each batch size has the fastest over some
+hundred steps on one thread: fused dense Adam for large batches (21 ms a step; with SparseAdam for the tables 27), SparseAdam for small
+ones (2.1 ms a step; fused 2.7).
 """
 
 from __future__ import annotations
