@@ -64,6 +64,10 @@ KERNELS: dict[str, Twin] = {
     "attend_gradients": Twin("attention", "allclose", 1e-5),
     "dense_rows": Twin("encoder", "allclose", 1e-5),
     "normalise_rows": Twin("encoder", "allclose", 1e-5),
+    "layer_norm_rows": Twin("rowwise", "allclose", 1e-5),
+    "layer_norm_gradients": Twin("rowwise", "allclose", 1e-5),
+    "softmax_rows": Twin("rowwise", "allclose", 1e-5),
+    "drop_numbers": Twin("rowwise", "exact"),
     "gru_step": Twin("recurrent", "allclose", 1e-5),
     "gru_step_back": Twin("recurrent", "allclose", 1e-5),
 }

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ..errors import ParameterError, ShapeError
 from . import losses
 from .autodiff import Gradient, Tensor, recording
-from .backend import run_blocks
-from .functional import embedding, softmax_array, softplus_array
+from .backend import kernel, resolve, run_blocks
+from .functional import embedding, softmax_array, softmax_in_place, softplus_array
 from .sparse import CSR, Floats
 
 _LOGITS = 2**24  # of `softmax_cross_entropy` at once: 64 MB; with few samples at once, the gradient of the table is rewritten too often
@@ -102,9 +102,9 @@ def sampled_softmax(hidden: Tensor, table: Tensor, targets: NDArray[Any], negati
         scores[:, 0] -= log_q[targets]
         scores[:, 1:] -= log_q[negatives]
     scores[:, 1:][targets[:, None] == negatives] = -np.inf
-    logs, shares = softmax_array(scores)
-    loss = logs[:, 0] - scores[:, 0]
-    return _mean("sampled_softmax", loss, loss.size, (positive, negative), shares[:, 0] - 1, shares[:, 1:])
+    own = scores[:, 0].copy()
+    loss = softmax_in_place(scores) - own
+    return _mean("sampled_softmax", loss, loss.size, (positive, negative), scores[:, 0] - 1, scores[:, 1:])
 
 
 def multinomial(logits: Tensor, counts: CSR) -> Tensor:
@@ -147,7 +147,8 @@ def softmax_multinomial(hidden: Tensor, table: Tensor, bias: Tensor, counts: CSR
     totals, record = counts.sums(weights).astype(h.dtype)[:, None], recording(hidden, table, bias)
     by_hidden, by_table, by_bias = (np.empty_like(h), np.zeros_like(v), np.zeros_like(b)) if record else (h, v, b)
     size = min(max(_LOGITS // max(len(v), 1) // _ROWS, 1) * _ROWS, n)
-    logits, loss = np.empty((size, len(v)), h.dtype), np.empty(n)
+    logits, logs, loss = np.empty((size, len(v)), h.dtype), np.empty(n, h.dtype), np.empty(n)
+    softmax_rows = kernel("softmax_rows", resolve())
 
     for first in range(0, n, max(size, 1)):
         last = min(first + size, n)
@@ -159,13 +160,10 @@ def softmax_multinomial(hidden: Tensor, table: Tensor, bias: Tensor, counts: CSR
             block += b
             rows = mine.row_ids()
             own = block[rows, mine.indices]
-            top = block.max(axis=1, keepdims=True)
-            block -= top
-            np.exp(block, out=block)
-            total = block.sum(axis=1, keepdims=True)
-            loss[at] = mine.sums(weights[held] * ((np.log(total) + top)[rows, 0] - own))
+            softmax_rows(0, len(block), block, logs[at])
+            loss[at] = mine.sums(weights[held] * (logs[at][rows] - own))
             if record:
-                block *= totals[at] / total
+                block *= totals[at]
                 block[rows, mine.indices] -= weights[held]
                 np.matmul(block, v, out=by_hidden[at])
 
@@ -196,7 +194,9 @@ def softmax_cross_entropy(hidden: Tensor, table: Tensor, targets: NDArray[Any], 
     record = recording(hidden, table)
     by_hidden, by_table = (np.empty_like(h), np.zeros_like(v)) if record else (h, v)
     size = min(max(_LOGITS // max(len(v), 1) // _ROWS, 1) * _ROWS, n)
-    logits, loss = np.empty((size, len(v)), h.dtype), np.empty(n)
+    logits, logs, loss = np.empty((size, len(v)), h.dtype), np.empty(n, h.dtype), np.empty(n)
+    part = share.astype(h.dtype)[:, None]
+    scaled, softmax_rows = h * part, kernel("softmax_rows", resolve())
 
     for first in range(0, n, max(size, 1)):
         last = min(first + size, n)
@@ -206,22 +206,20 @@ def softmax_cross_entropy(hidden: Tensor, table: Tensor, targets: NDArray[Any], 
             np.matmul(h[at], v.T, out=block)
             mine = np.arange(stop - start), targets[at]
             own = block[mine]
-            top = block.max(axis=1, keepdims=True)
-            block -= top
-            np.exp(block, out=block)
-            total = block.sum(axis=1, keepdims=True)
-            loss[at] = share[at] * (np.log(total) + top - own[:, None])[:, 0]
+            softmax_rows(0, len(block), block, logs[at])
+            loss[at] = share[at] * (logs[at] - own)
             if record:
-                block *= share[at, None].astype(h.dtype) / total
-                block[mine] -= share[at].astype(h.dtype)
+                block[mine] -= 1
                 np.matmul(block, v, out=by_hidden[at])
 
         def by_items(start: int, stop: int, first: int = first, last: int = last) -> None:
-            by_table[start:stop] += logits[: last - first, start:stop].T @ h[first:last]
+            by_table[start:stop] += logits[: last - first, start:stop].T @ scaled[first:last]
 
         run_blocks(by_samples, last - first, _ROWS)
         if record:
             run_blocks(by_items, len(v), _ITEMS)
+    if record:
+        by_hidden *= part
     return _scaled("softmax_cross_entropy", loss.sum(), (hidden, table), by_hidden, by_table)
 
 

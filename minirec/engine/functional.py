@@ -18,14 +18,13 @@ from . import losses, recurrent, spectral, temporal
 from . import target_attention as target
 from .attention import attend, attend_backward
 from .autodiff import Operand, RowGradient, Tensor, as_tensor, unbroadcast
-from .backend import resolve, run_blocks
+from .backend import kernel, resolve, run_blocks
 from .propagate import propagate as propagate_array
 from .reference.sgd import mix
 from .sparse import CSR, Floats
 from .tiles import gram, product
 
-_CHUNK = 2**15  # numbers of a part of an element-wise function
-_NUMBERS = 2**18  # numbers that a thread takes at once in `dropout`; a multiple of 4, no result depends on it
+_CHUNK = 2**15  # numbers that a thread takes at once of what goes number by number or row by row; a multiple of 4
 
 
 def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
@@ -160,18 +159,19 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: float = 1e-5) -
     """weight (x - mean) / sqrt(variance + epsilon) + bias over the last axis, Ba et al. 2016; x (..., d), weight and bias (d,). Fused."""
     if not x.shape[-1:] == weight.shape == bias.shape:
         raise ShapeError(f"layer_norm: shapes {_shapes((x.data, weight.data, bias.data))} do not fit")
-    centred = x.data - x.data.mean(axis=-1, keepdims=True)
-    scale = 1 / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + x.dtype.type(epsilon))
-    unit, gain = centred * scale, weight.data
-    lead = tuple(range(x.ndim - 1))
+    backend, flat = resolve(), np.ascontiguousarray(x.data).reshape(-1, len(weight.data))
+    unit, out, scale, gain = np.empty_like(flat), np.empty_like(flat), np.empty(len(flat), flat.dtype), weight.data
+    rows, size = kernel("layer_norm_rows", backend), max(_CHUNK // max(flat.shape[1], 1), 1)
+    run_blocks(lambda s, e: rows(s, e, flat, gain, bias.data, epsilon, unit, scale, out), len(flat), size)
 
     def backward(g: Floats) -> tuple[Floats, Floats, Floats]:
-        inner = g * gain
-        along = (inner * unit).mean(axis=-1, keepdims=True)
-        by_x = (inner - inner.mean(axis=-1, keepdims=True) - unit * along) * scale
-        return by_x, (g * unit).sum(axis=lead), g.sum(axis=lead)
+        given, by_x = np.ascontiguousarray(g).reshape(flat.shape), np.empty_like(flat)
+        gradients = kernel("layer_norm_gradients", backend)
+        parts = run_blocks(lambda s, e: gradients(s, e, given, gain, unit, scale, by_x), len(flat), size)
+        by_gain, by_bias = np.sum(parts, axis=0) if parts else np.zeros((2, *gain.shape), gain.dtype)
+        return by_x.reshape(x.shape), by_gain, by_bias
 
-    return Tensor.from_op("layer_norm", unit * gain + bias.data, (x, weight, bias), backward)
+    return Tensor.from_op("layer_norm", out.reshape(x.shape), (x, weight, bias), backward)
 
 
 def dropout(x: Tensor, rate: float, key: int) -> Tensor:
@@ -185,16 +185,15 @@ def dropout(x: Tensor, rate: float, key: int) -> Tensor:
     dropped = min(round(rate * 65536), 65535)
     if not dropped:
         return x
-    base, n = mix(np.array([key % 2**64], np.uint64)), x.data.size
-    keep = np.empty(n, bool)
+    base, drop = mix(np.array([key % 2**64], np.uint64)), kernel("drop_numbers", resolve())
 
-    def block(start: int, stop: int) -> None:
-        words = mix(base ^ np.arange(start // 4, -(-stop // 4), dtype=np.uint64)).astype("<u8", copy=False)
-        np.greater_equal(words.view("<u2")[: stop - start], dropped, out=keep[start:stop])
+    def masked(array: Floats) -> Floats:
+        flat = np.ascontiguousarray(array).reshape(-1)
+        out = np.empty_like(flat)
+        run_blocks(lambda s, e: drop(s, e, flat, base, dropped, out), len(flat), _CHUNK)
+        return out.reshape(array.shape)
 
-    run_blocks(block, n, _NUMBERS)
-    factor = keep.reshape(x.shape) * x.dtype.type(65536 / (65536 - dropped))
-    return Tensor.from_op("dropout", x.data * factor, (x,), lambda g: (g * factor,))
+    return Tensor.from_op("dropout", masked(x.data), (x,), lambda g: (masked(g),))
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -314,14 +313,16 @@ def softplus_array(x: Floats) -> Floats:
 
 def softmax_array(x: Floats, axis: int = -1) -> tuple[Floats, Floats]:
     """ln sum e^x over an axis, which is kept with length 1, and e^x / sum e^x. All of them -inf: -inf, and zeros."""
-    top = x.max(axis=axis, keepdims=True)
-    top = np.where(np.isneginf(top), 0, top)
-    powers = np.exp(x - top)
-    total = powers.sum(axis=axis, keepdims=True)
-    with np.errstate(divide="ignore"):
-        logs = np.log(total) + top
-    powers /= np.where(total == 0, 1, total)
-    return logs, powers
+    powers = np.array(np.moveaxis(x, axis, -1), order="C")
+    logs = softmax_in_place(powers.reshape(-1, x.shape[axis])).reshape(*powers.shape[:-1], 1)
+    return np.moveaxis(logs, -1, axis), np.moveaxis(powers, -1, axis)
+
+
+def softmax_in_place(rows: Floats) -> Floats:
+    """The same of the rows of a contiguous array (n, m), which are overwritten; returns ln sum e^x, (n,)."""
+    logs, softmax_rows = np.empty(len(rows), rows.dtype), kernel("softmax_rows", resolve())
+    run_blocks(lambda s, e: softmax_rows(s, e, rows, logs), len(rows), max(_CHUNK // max(rows.shape[1], 1), 1))
+    return logs
 
 
 def _unary(name: str, x: Tensor, value: Callable[[Floats], Floats], derivative: Callable[[Floats, Floats], Any]) -> Tensor:

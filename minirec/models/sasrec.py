@@ -29,12 +29,12 @@ BLOCKS = ("post", "pre", "ligr")
 
 
 class SASRec(ContentModel, SequenceModel):
-    """Self-attentive sequential recommendation: the vectors of the items of a history, plus vectors of their places counted from its end,
-    go through `layers` transformer blocks; what comes out at the last place is h, and score(S, i) = h . v_i.
+    """Self-attentive sequential recommendation: the vectors of the items of a history, times sqrt(d), plus vectors of their places counted
+    from its end, go through `layers` transformer blocks; what comes out at the last place is h, and score(S, i) = h . v_i.
 
     Kang & McAuley 2018, "Self-attentive sequential recommendation", section III. The paper's loss is "bce" with one negative; full and
     sampled softmax are far better: Klenitskiy & Vasilev 2023, "Turning dross into gold loss: is BERT4Rec really better than SASRec?".
-    Item vectors are not scaled by sqrt(d).
+    The factor sqrt(d) is that of both authors' codes, and of Vaswani et al. 2017, section 3.4; without it training takes longer.
 
     block : "post", a block of the authors' code: y = q + attention(q, x, x), q = norm(x); z = norm(y); z + feedforward(z).
         "pre", the usual one: y = x + attention(norm x); y + feedforward(norm y).
@@ -257,17 +257,18 @@ class _Transformer(SequenceNetwork):
 
     def _inputs(self, items: Index, indptr: NDArray[np.int64]) -> Tensor:
         x = self.items(items)
+        x = x * x.dtype.type(np.sqrt(x.shape[1]))
         if self.places is not None:
             x = x + embedding(self.places, positions(indptr, from_end=True))
         return self.dropout(x)
 
 
 def sinusoids(length: int, d: int) -> NDArray[np.float32]:
-    """sin(p / 10000^(2 i / d)) and the cosine, for place p in row p, at columns 2 i and 2 i + 1; as long as embeddings are at first."""
+    """sin(p / 10000^(2 i / d)) and the cosine, for place p in row p, at columns 2 i and 2 i + 1; as long as what they are added to at first."""
     angles = np.arange(length)[:, None] / 10000 ** (np.arange(0, d, 2) / d)
     out = np.empty((length, d))
     out[:, ::2], out[:, 1::2] = np.sin(angles), np.cos(angles)[:, : d // 2]
-    return (0.02 * out).astype(np.float32)
+    return (0.02 * np.sqrt(d) * out).astype(np.float32)
 
 
 def whitening(content: Scores, d: int) -> tuple[NDArray[np.bool_], Scores, Scores]:

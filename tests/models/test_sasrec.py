@@ -75,7 +75,7 @@ def test_the_network_is_its_formulas(kind, positions):
     _, found = network(np.random.default_rng(0), block=kind, positions=positions)
     out = found(ITEMS, INDPTR).data
     for start, stop in pairwise(INDPTR):
-        x = found.items.weight.data[ITEMS[start:stop]]
+        x = np.sqrt(found.items.weight.shape[1]) * found.items.weight.data[ITEMS[start:stop]]
         if found.places is not None:
             x = x + found.places.data[: stop - start][::-1]  # from the end
         for layer in found.blocks:
@@ -199,7 +199,7 @@ def test_attention_weights(kind):
     assert not np.triu(found, 1).any()
     network = model._trained()
     layer = network.blocks[0].attention
-    x = network.items(model.items_.rows(history[2:])).data + network.places.data[:8][::-1]
+    x = 2 * network.items(model.items_.rows(history[2:])).data + network.places.data[:8][::-1]  # sqrt(d) is 2
     query = norm(x, network.blocks[0].norms[0])
     memory = x if kind == "post" else query
     mixed = np.concatenate([found[0, head] @ linear(memory, layer.value)[:, 2 * head : 2 * head + 2] for head in (0, 1)], axis=1)
@@ -209,7 +209,7 @@ def test_attention_weights(kind):
 
 
 def test_sinusoids():
-    found = sinusoids(5, 6) / 0.02
+    found = sinusoids(5, 6) / (0.02 * np.sqrt(6))
     assert found[3] == pytest.approx([np.sin(3), np.cos(3), *(f(3 / 10000 ** (2 / 6)) for f in (np.sin, np.cos)),
                                       *(f(3 / 10000 ** (4 / 6)) for f in (np.sin, np.cos))], abs=1e-5)  # fmt: skip
     assert sinusoids(2, 3).shape == (2, 3)
