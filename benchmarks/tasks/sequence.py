@@ -1,10 +1,10 @@
 # mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,misc,no-any-return"
 """Sequence models: SASRec and GRU4Rec, the same network, loss, batch and optimizer in a plain PyTorch script.
 
-SASRec: blocks that normalise first, learned places, dropout .2, feed-forward layers as wide as d. The loss is the softmax over the next
-item and 256 uniform items that a batch shares; batches are of 128 users, Adam at .001. PyTorch gets padded batches and its fused attention;
-logits are made for places that are no padding alone. Both train on all of train; what is judged is the held-out last event of each user.
-For the seconds to a quality that is the last event but one, and the last is not in the data: it is for the published rows.
+SASRec: item vectors times sqrt(d), blocks that normalise first, learned places, dropout .2, feed-forward layers as wide as d. The loss is
+the softmax over the next item and 256 uniform items that a batch shares; batches are of 128 users, Adam at .001. PyTorch gets padded
+batches and its fused attention; logits are made for places that are no padding alone. Both train on all of train; what is judged is the
+held-out last event of each user. For the seconds to a quality that is the last event but one, and the last is not in the data: it is for the published rows.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def torch_sasrec(job: Job, epochs: int = EPOCHS) -> None:
             def forward(self, x: Any) -> Any:
                 real = x > 0
                 mask = (self.causal & real[:, None, :]) | torch.eye(length, dtype=torch.bool)
-                z = self.dropout(self.items(x) + self.places.weight)
+                z = self.dropout(FACTORS**0.5 * self.items(x) + self.places.weight)
                 for block in self.blocks:
                     z = block(z, mask[:, None])
                 return self.norm(z)

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -113,7 +114,7 @@ def run_blocks(function: Callable[[int, int], T], n: int, size: int, threads: in
                 failed[number] = failure
                 list(numbers)  # the blocks that nobody has begun
 
-    futures = [_pool(helpers).submit(work) for _ in range(helpers)]
+    futures = [_pool(helpers).submit(copy_context().run, work) for _ in range(helpers)]
     try:
         work()
     finally:

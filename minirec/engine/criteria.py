@@ -59,15 +59,15 @@ def warp(positive: Tensor, negative: Tensor, items: int) -> Tensor:
 def gbce(positive: Tensor, negative: Tensor, items: int, calibration: float = 0.75) -> Tensor:
     """gBCE, Petrov & Macdonald 2023, "gSASRec: reducing overconfidence ... trained with negative sampling":
 
-    (-beta ln sigma(x_p) - sum_n ln(1 - sigma(x_n))) / (m + 1), beta = a (t (1 - 1/a) + 1/a), a = m / (items - 1): the sampling rate.
+    (-beta ln sigma(x_p) - sum_n ln(1 - sigma(x_n))) / (m + 1), beta = a (t (1 - 1/a) + 1/a), a = m / (items - 1) or 1: the rate.
     The authors transform the positive logit so that its sigmoid is sigma(x_p)^beta: the same number.
 
     positive (n,), negative (n, m), drawn uniformly. calibration t : 0 is plain binary cross-entropy, 1 undoes the sampling in full.
     """
     own, m = _of_each("gbce", positive, negative), negative.shape[-1]
-    if not 0 <= calibration <= 1 or not 1 <= m < items:
-        raise ParameterError(f"gbce: calibration {calibration} is not in [0, 1], or {m} negatives are not in 1..{items - 1} (items - 1)")
-    rate = m / (items - 1)
+    if not 0 <= calibration <= 1 or m < 1:
+        raise ParameterError(f"gbce: calibration {calibration} is not in [0, 1], or there are {m} negatives")
+    rate = min(m / max(items - 1, 1), 1.0)
     beta = own.dtype.type(rate * (calibration * (1 - 1 / rate) + 1 / rate))
     loss = beta * softplus_array(-own[:, 0]) + softplus_array(negative.data).sum(axis=1)
     pulls = -beta * losses.sigmoid(-own[:, 0]), losses.sigmoid(negative.data)

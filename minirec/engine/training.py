@@ -45,6 +45,7 @@ def fit(
     validate: Callable[[], float] | None = None,
     patience: int | None = None,
     checkpoint: str | Path | None = None,
+    purpose: str = "",
     callback: Callable[[Progress], bool | None] | None = None,
 ) -> Progress:
     """Train a model in place; with `validate`, the weights of the best epoch are in it at the end.
@@ -54,6 +55,7 @@ def fit(
     validate() : a score of the model, larger is better; after `patience` epochs without a better one (None: never) training ends.
     checkpoint : an npz file without pickle, written whole or not at all before the first epoch and after each. Where it exists,
     training goes on from it, to the same bytes as one that was never stopped: Ctrl-C costs the epoch that is under way.
+    purpose : what else a checkpoint must agree in, such as a fingerprint of the data.
     callback : called after each epoch; True ends the training.
 
     BLAS is kept to one thread. Raises ModelFitError where a loss or a gradient is not finite, ModelFileError for a checkpoint that
@@ -62,9 +64,11 @@ def fit(
     progress = Progress()
     best: dict[str, NDArray[Any]] = {}
     if checkpoint is not None and Path(checkpoint).exists():
-        progress, best = _resume(Path(checkpoint), model, optimizer, seed)
+        progress, best = _resume(Path(checkpoint), model, optimizer, seed, purpose)
     elif checkpoint is not None:
-        _save(Path(checkpoint), model, optimizer, seed, progress, best)
+        _save(Path(checkpoint), model, optimizer, seed, purpose, progress, best)
+    for tensor in model.parameters().values():
+        tensor.grad = None  # of a training that was stopped between a backward and its step
     with one_blas_thread():
         while progress.epoch < epochs and not _tired(progress, patience):
             progress.losses.append(_epoch(model, optimizer, batches, loss, seed, progress.epoch))
@@ -77,7 +81,7 @@ def fit(
                 if not progress.best or progress.scores[-1] > progress.scores[progress.best - 1]:
                     progress.best, best = progress.epoch, model.state()
             if checkpoint is not None:
-                _save(Path(checkpoint), model, optimizer, seed, progress, best)
+                _save(Path(checkpoint), model, optimizer, seed, purpose, progress, best)
             if callback is not None and callback(progress):
                 break
     model.evaluate()
@@ -102,8 +106,8 @@ def _epoch(
         losses.append(out.item())
         if not math.isfinite(losses[-1]):
             raise ModelFitError(
-                f"epoch {epoch}, step {step}: the loss is {losses[-1]}; lower the learning rate, clip the gradients, or look for values "
-                "that are not finite in the input"
+                f"epoch {epoch}, step {optimizer.steps + 1}: the loss is {losses[-1]}; lower the learning rate, clip the gradients, or look "
+                "for values that are not finite in the input"
             )
         out.backward()
         try:
@@ -117,9 +121,11 @@ def _tired(progress: Progress, patience: int | None) -> bool:
     return patience is not None and bool(progress.best) and progress.epoch - progress.best >= patience
 
 
-def _save(path: Path, model: Module, optimizer: Optimizer, seed: int, progress: Progress, best: dict[str, NDArray[Any]]) -> None:
+def _save(
+    path: Path, model: Module, optimizer: Optimizer, seed: int, purpose: str, progress: Progress, best: dict[str, NDArray[Any]]
+) -> None:
     """Write a checkpoint beside the file and put it in its place."""
-    header = {"format": _FORMAT, "seed": seed, "method": type(optimizer).__name__, "progress": vars(progress)}
+    header = {"format": _FORMAT, "seed": seed, "method": type(optimizer).__name__, "purpose": purpose, "progress": vars(progress)}
     arrays = {"header": np.array(json.dumps(header))}
     for group, state in (("model", model.state()), ("optimizer", optimizer.state()), ("best", best)):
         arrays |= {f"{group}/{name}": array for name, array in state.items()}
@@ -135,19 +141,20 @@ def _save(path: Path, model: Module, optimizer: Optimizer, seed: int, progress: 
         draft.unlink(missing_ok=True)
 
 
-def _resume(path: Path, model: Module, optimizer: Optimizer, seed: int) -> tuple[Progress, dict[str, NDArray[Any]]]:
+def _resume(path: Path, model: Module, optimizer: Optimizer, seed: int, purpose: str) -> tuple[Progress, dict[str, NDArray[Any]]]:
     """Set the model and the optimizer as they were; the progress and the best weights."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             header = json.loads(str(archive["header"]))
             arrays = {name: archive[name] for name in archive.files if name != "header"}
         progress = Progress(**header["progress"])
-        mine, found = (_FORMAT, seed, type(optimizer).__name__), (header["format"], header["seed"], header["method"])
+        mine = _FORMAT, seed, type(optimizer).__name__, purpose
+        found = tuple(header[name] for name in ("format", "seed", "method", "purpose"))
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ModelFileError(f"{path} is no checkpoint, or it is damaged ({error}): remove it to begin anew") from None
     if mine != found:
         raise ModelFileError(
-            f"{path} is a checkpoint with format, seed and method {found}, this training has {mine}: remove it or change them"
+            f"{path} is a checkpoint with format, seed, method and purpose {found}, this training has {mine}: remove it or change them"
         )
     groups: dict[str, dict[str, NDArray[Any]]] = {"model": {}, "optimizer": {}, "best": {}}
     for name, array in arrays.items():

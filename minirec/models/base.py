@@ -67,8 +67,16 @@ class Explanation(NamedTuple):
 class Monitor:
     """Tells the outside how a fit goes, and whether to stop: writes `history_`, calls `progress` and `callback`."""
 
-    def __init__(self, model: Recommender, validation: Dataset | None, progress: Progress | None, callback: Callback | None) -> None:
+    def __init__(
+        self,
+        model: Recommender,
+        validation: Dataset | None,
+        progress: Progress | None,
+        callback: Callback | None,
+        checkpoint: str | Path | None,
+    ) -> None:
         self._model, self._validation, self._progress, self._callback = model, validation, progress, callback
+        self.checkpoint = checkpoint
 
     def step(self, done: int, total: int, **record: float) -> bool:
         """Report iteration `done` of `total` (from 1) with its figures; True: the callback wants to stop."""
@@ -95,6 +103,7 @@ class Recommender(ABC):
     _per_user: ClassVar[tuple[str, ...]] = ()  # those of them that have a row a user: left out of an items-only file
     _needs_users: ClassVar[bool] = False  # True: cannot serve without the training events of the users
     _ordered: ClassVar[bool] = False  # True: the order of a history counts, its weights do not
+    _resumes: ClassVar[bool] = False  # True: a fit can go on from a checkpoint
     _serves_empty: ClassVar[bool] = False  # True: has something to say about a user without any history
 
     users_: IdIndex
@@ -173,16 +182,21 @@ class Recommender(ABC):
         *,
         progress: Progress | None = None,
         callback: Callback | None = None,
+        checkpoint: str | Path | None = None,
     ) -> Self:
         """Learn from events; returns self. A second fit forgets the first.
 
         validation : events of the same users, never learned from; their figures are added to `history_` after each iteration.
         progress : called as progress(done, total, record) after each iteration.
         callback : called as callback(model, record); the model is usable then; return True to stop.
+        checkpoint : a file written after each iteration. Where it exists the fit goes on from it, to the same bytes as one that was
+            never stopped, whose `history_` begins there; for models of engine/training.py.
         """
         if not isinstance(train, Dataset):
             raise ParameterError(f"fit takes a minirec.Dataset (see minirec.read and Dataset.from_arrays), got {type(train).__name__}")
         self._check()
+        if checkpoint is not None and not self._resumes:
+            raise NotSupportedError(f"{type(self).__name__} cannot go on from a checkpoint: leave it out")
         train = train.compact()
         if not len(train):
             raise DataError(f"cannot fit {type(self).__name__}: the data set {train.name!r} has no events")
@@ -197,12 +211,16 @@ class Recommender(ABC):
         self.provenance_ = _provenance(self.backend_, train)
         try:
             with one_blas_thread():
-                self._fit(train, Monitor(self, validation, progress, callback))
+                self._fit(train, Monitor(self, validation, progress, callback, checkpoint))
             self._check_finite()
         except BaseException:
             del self.users_  # an interrupted or diverged fit leaves no half-fitted model
             raise
         return self
+
+    def _purpose(self, train: Dataset) -> str:
+        """What a checkpoint is of: the model but for how long it is trained, and the data."""
+        return f"{self.clone(iterations=1, patience=1)!r} on {train.fingerprint}"
 
     def _check_finite(self) -> None:
         for name in self._state:
@@ -231,8 +249,8 @@ class Recommender(ABC):
         rows = np.flatnonzero(truth.counts()).astype(np.int32)
         if not len(rows):
             return {}
-        truth, seen = truth.rows(rows), self.seen_.rows(rows)
-        ranked = rank(self._scorer(Profiles(rows, seen)), 20, backend=self.backend_, filters=Filters(banned=(seen,)))
+        truth, profiles = truth.rows(rows), self._profiles_of(rows)
+        ranked = rank(self._scorer(profiles), 20, backend=self.backend_, filters=Filters(banned=(profiles.history,)))
         hits = np.bincount(ranked.hits(truth)[0], minlength=len(rows))
         return {"validation_recall@20": float(np.mean(hits / truth.counts()))}
 

@@ -64,6 +64,7 @@ class HistoryModel(Recommender, Generic[N]):
 
     score_kind = "logit"
     _ordered = True
+    _resumes = True
     _state: ClassVar[tuple[str, ...]] = ("weights_", "sequences_")
     _per_user: ClassVar[tuple[str, ...]] = ("sequences_",)
 
@@ -131,10 +132,12 @@ class HistoryModel(Recommender, Generic[N]):
             Adam(network.parameters(), self.learning_rate),
             lambda epoch, rng: self._batches(learned, rng),
             lambda batch: self._batch_loss(network, batch),
-            epochs=self.iterations,
+            epochs=self.iterations if (learned.counts() >= 2).any() else 0,  # nothing follows anything
             seed=self.seed,
             validate=validate if len(judged) else None,
             patience=self.patience,
+            checkpoint=monitor.checkpoint,
+            purpose=self._purpose(train),
             callback=report,
         )
         self._keep(network)

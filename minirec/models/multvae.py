@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -21,10 +21,11 @@ from ..engine.propagate import propagate
 from ..engine.scorers import Scores
 from ..engine.sparse import CSR
 from ..engine.topk import Filters
-from ..errors import DataError
+from ..errors import DataError, NotSupportedError
 from .base import Monitor, Part, left_out_parts
 from .checks import number, whole
 from .factor import FactorModel
+from .incremental import merged
 from .request import Profiles
 from .stopping import mean_ndcg, rows_in
 
@@ -50,6 +51,7 @@ class Autoencoder(FactorModel):
 
     _per_user: ClassVar[tuple[str, ...]] = ()
     _biases: ClassVar[int] = 1
+    _resumes: ClassVar[bool] = True
 
     encoder_weights_: Scores  # of the first layer, float32 (items, width)
     encoder_bias_: Scores  # (width,)
@@ -130,6 +132,8 @@ class Autoencoder(FactorModel):
             seed=self.seed,
             validate=validate if shown.nnz else None,
             patience=self.patience,
+            checkpoint=monitor.checkpoint,
+            purpose=self._purpose(train),
             callback=report,
         )
         self._store(network)
@@ -147,6 +151,19 @@ class Autoencoder(FactorModel):
         shown, hidden = (CSR.from_pairs(*pairs, None, train.matrix.shape) for pairs in held)
         rows = np.flatnonzero(hidden.counts())
         return np.unique(learners[0]), shown.rows(rows), hidden.rows(rows)
+
+    def update(self, events: Dataset) -> Self:
+        """Put new events of known or new users into their histories, which is all that is kept of users; the network stays as it is.
+
+        NotSupportedError for items that it has no vectors of. Not to be called while other threads use the model.
+        """
+        change = merged(self, events)
+        if len(change.items) > len(self.items_):
+            raise NotSupportedError(
+                f"{type(self).__name__} has no vectors of the {len(change.items) - len(self.items_)} new items: fit again on all events"
+            )
+        self.users_, self.seen_ = change.users, change.seen
+        return self
 
     def _vectors(self, profiles: Profiles) -> Scores:
         with one_blas_thread():

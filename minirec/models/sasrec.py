@@ -264,11 +264,12 @@ class _Transformer(SequenceNetwork):
 
 
 def sinusoids(length: int, d: int) -> NDArray[np.float32]:
-    """sin(p / 10000^(2 i / d)) and the cosine, for place p in row p, at columns 2 i and 2 i + 1; as long as what they are added to at first."""
+    """sin(p / 10000^(2 i / d)) and the cosine, for place p in row p, at columns 2 i, 2 i + 1; as long as item vectors at first."""
     angles = np.arange(length)[:, None] / 10000 ** (np.arange(0, d, 2) / d)
     out = np.empty((length, d))
     out[:, ::2], out[:, 1::2] = np.sin(angles), np.cos(angles)[:, : d // 2]
-    return (0.02 * np.sqrt(d) * out).astype(np.float32)
+    scaled: NDArray[np.float32] = (0.02 * np.sqrt(d) * out).astype(np.float32)
+    return scaled
 
 
 def whitening(content: Scores, d: int) -> tuple[NDArray[np.bool_], Scores, Scores]:

@@ -12,7 +12,7 @@ from ..data.ids import Rows
 from ..engine import criteria
 from ..engine.autodiff import Tensor, no_grad
 from ..engine.backend import one_blas_thread, run_blocks
-from ..engine.functional import embedding
+from ..engine.functional import embedding, where
 from ..engine.scorers import Scores, VectorScorer
 from ..engine.sparse import CSR, Index
 from ..options import thread_count
@@ -77,6 +77,7 @@ class SequenceModel(HistoryModel[SequenceNetwork], FactorModel):
         positive = (hidden * embedding(table, batch.targets)).sum(axis=1)
         n, m = batch.negatives.shape
         negative = (embedding(table, batch.negatives) @ hidden.reshape(n, -1, 1)).reshape(n, m)
+        negative = where(batch.negatives != batch.targets[:, None], negative, -np.inf)
         calibration = self.calibration if self.loss == "gbce" else 0.0
         return criteria.gbce(positive, negative, len(table), calibration)
 
@@ -96,10 +97,8 @@ class SequenceModel(HistoryModel[SequenceNetwork], FactorModel):
         return self._trained().items.weight.data
 
     def _vectors(self, profiles: Profiles) -> Scores:
-        if profiles.ordered is None:
-            return np.zeros((len(profiles), self.factors), np.float32)
         with one_blas_thread():
-            return self._fold_in(profiles.ordered)
+            return self._fold_in(profiles.history if profiles.ordered is None else profiles.ordered)
 
     def _fold_in(self, history: CSR) -> Scores:
         """h for each history, in its order, (n, d), each by itself. Zeros for an empty one."""

@@ -369,6 +369,6 @@ def test_errors_name_the_function_and_the_shapes(function, message):
 
 def test_gbce_refuses_what_it_cannot_calibrate():
     positive, negative = Tensor(normal(2)), Tensor(normal(2, 4))
-    for items, calibration in ((4, 0.5), (100, 1.5), (100, -0.1)):
+    for items, calibration in ((100, 1.5), (100, -0.1)):
         with pytest.raises(ParameterError, match="gbce"):
             cr.gbce(positive, negative, items, calibration)

@@ -142,7 +142,7 @@ def test_early_stopping_keeps_the_best():
 
 def test_what_is_not_finite_is_refused():
     model = Taste()
-    with pytest.raises(ModelFitError, match=r"epoch 0, step 0: the loss is nan; lower the learning rate"):
+    with pytest.raises(ModelFitError, match=r"epoch 0, step 1: the loss is nan; lower the learning rate"):
         train(model, loss=lambda samples: model.loss(samples) * np.nan)
     model = Taste()
     with pytest.raises(ModelFitError, match=r"epoch 0, step 1: the gradient of parameter 'users.weight' has norm inf"):

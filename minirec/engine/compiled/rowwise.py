@@ -1,4 +1,7 @@
-"""What layers do row by row or number by number, compiled: one pass while a row is in the first-level cache. See reference/rowwise.py."""
+"""What layers do row by row or number by number, compiled: one pass while a row is in the first-level cache. See reference/rowwise.py.
+
+No loop both sums and writes: LLVM would look whether the arrays overlap, and the order of the sum would go by where they lie.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,11 @@ def layer_norm_rows(start: int, stop: int, x: Any, gain: Any, bias: Any, epsilon
         mean *= part
         for f in range(width):
             value = own[f] - mean
-            centred[f] = value
             square += value * value
         factor = one / np.sqrt(square * part + x.dtype.type(epsilon))
         scale[r] = factor
         for f in range(width):
-            value = centred[f] * factor
+            value = (own[f] - mean) * factor
             centred[f] = value
             result[f] = value * gain[f] + bias[f]
 
