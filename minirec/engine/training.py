@@ -106,8 +106,8 @@ def _epoch(
         losses.append(out.item())
         if not math.isfinite(losses[-1]):
             raise ModelFitError(
-                f"epoch {epoch}, step {optimizer.steps + 1}: the loss is {losses[-1]}; lower the learning rate, clip the gradients, or look "
-                "for values that are not finite in the input"
+                f"epoch {epoch}, step {optimizer.steps + 1}: the loss is {losses[-1]}; lower the learning rate, clip the gradients, or "
+                "look for values that are not finite in the input"
             )
         out.backward()
         try:
