@@ -4,6 +4,8 @@ Splits and validation are those of the frontier (frontier.py). Without content: 
 results/frontier.json has as chosen there, as most accurate on validation, and as what the rule below takes of a family; or, where it has
 none, the small grids of frontier.py. All are fitted anew.
 With content, vectors of `LanguageModel`: L3AE, FeatureALS, and `Blend`s of a model of content with two of those without.
+Where histories are short and their order counts, Amazon Beauty, SASRec in the settings of its published row competes on both sides; it is
+not blended, as a blend does not know the order of a history.
 
 All is chosen on validation. The reference is the setting without content of the highest NDCG@20. Of those with content that keep its
 NDCG@20 the one with the highest tail NDCG@20 is taken; where none keeps it, the one of the highest NDCG@20. Next to the reference stands
@@ -27,7 +29,7 @@ from . import data as sets
 from . import frontier
 from .frontier import Parts, divided
 from .runner import Folders, Results, Row, apart, peak
-from .vectors import Catalogue, Encoders, vectors, with_vectors
+from .vectors import COLUMN, Catalogue, Encoders, vectors, with_vectors
 
 if TYPE_CHECKING:
     import minirec as mr
@@ -49,6 +51,7 @@ WITH_LARGE = {
     "FeatureALS": {"regularization": (0.003, 0.01), "content_weight": (0.1,)},
 }
 KNOBS = {"weight": (0.05, 0.1, 0.2, 0.3, 0.5), "tail_exponent": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)}
+SASREC = {"factors": 256, "layers": 1, "dropout": 0.5, "loss": "sampled", "negatives": 1024, "iterations": 40, "patience": 8}
 KNOBS_LARGE = {"weight": (0.1, 0.3), "tail_exponent": (0.0, 0.1, 0.2)}
 ROLES = {
     "without": "without content: the reference",
@@ -60,13 +63,16 @@ RESAMPLES = 1000
 
 
 class Shop(NamedTuple):
-    """A data set: its title, its events and how they are split, what its items are, its name in frontier.json, and whether it is large."""
+    """A data set: its title, its events and how they are split, what its items are, its name in frontier.json, whether it is large, and
+    whether SASRec competes.
+    """
 
     title: str
     read: Callable[[Path], tuple[mr.Dataset, str]]
     items: Callable[[Path], Catalogue]
     frontier: str | None
     large: bool = False
+    sequences: bool = False
 
 
 def _movielens(folder: Path) -> tuple[mr.Dataset, str]:
@@ -86,7 +92,7 @@ SHOPS = {
         "Online Retail, the last fifth of the purchases", frontier.online_retail, sets.online_retail_items, "online-retail"
     ),
     "ml-1m": Shop("MovieLens-1M, the last film of each user", _movielens, sets.movielens_items, "ml-1m-last"),
-    "beauty": Shop("Amazon Beauty, the last item of each user", _beauty, sets.beauty_items, None, True),
+    "beauty": Shop("Amazon Beauty, the last item of each user", _beauty, sets.beauty_items, None, True, True),
 }  # fmt: skip
 
 
@@ -105,7 +111,8 @@ def without(name: str, results: Path) -> list[Candidate]:
     rows = json.loads(path.read_text("utf-8")) if path.exists() and shop.frontier else []
     rows = [row for row in rows if row["data"] == shop.frontier and row["kind"] == "point" and row["family"] in WITHOUT]
     if not rows:
-        return [
+        sequences = [Candidate("SASRec", None, SASREC)] if shop.sequences else []
+        return sequences + [
             Candidate(frontier.FAMILIES[family].model, None, settings)
             for family in WITHOUT
             for settings in frontier.FAMILIES[family].settings(large=True)
@@ -128,7 +135,8 @@ def without(name: str, results: Path) -> list[Candidate]:
 def with_content(name: str) -> list[Candidate]:
     """What is fitted with content, but for blends."""
     grids = WITH_LARGE if SHOPS[name].large else WITH
-    return [
+    sequences = [Candidate("SASRec", LANGUAGE, SASREC | {"item_features": COLUMN})] if SHOPS[name].sequences else []
+    return sequences + [
         Candidate(model, LANGUAGE, dict(zip(grid, values, strict=True)))
         for model, grid in grids.items()
         for values in product(*grid.values())
@@ -316,7 +324,8 @@ def run(name: str, results: Results, folders: Folders, encoders: Encoders, again
     if not chosen:
         return
     bases = [chosen["without"]] + ([chosen["same-rule"]] if chosen["same-rule"] != chosen["without"] else [])
-    knowing = [row for row in singles if row["features"] is not None]
+    bases = [row for row in bases if row["model"] != "SASRec"]
+    knowing = [row for row in singles if row["features"] is not None and row["model"] != "SASRec"]
     yield from points(blends(bases, max(knowing, key=lambda row: row["validation"]["ndcg@20"]), large=SHOPS[name].large))
     chosen = choose(flat(done))
     old = results.find({"part": "warm-tail", "kind": "choice", "data": name})
