@@ -4,7 +4,8 @@
 SASRec: item vectors times sqrt(d), blocks that normalise first, learned places, dropout .2, feed-forward layers as wide as d. The loss is
 the softmax over the next item and 256 uniform items that a batch shares; batches are of 128 users, Adam at .001. PyTorch gets padded
 batches and its fused attention; logits are made for places that are no padding alone. Both train on all of train; what is judged is the
-held-out last event of each user. For the seconds to a quality that is the last event but one, and the last is not in the data: it is for the published rows.
+held-out last event of each user. For the seconds to a quality that is the last event but one, and the last is not in the data: it is for
+the published rows.
 """
 
 from __future__ import annotations
