@@ -268,6 +268,17 @@ def test_gbce_without_calibration_is_binary_cross_entropy():
     assert cr.gbce(Tensor(positive), Tensor(negative), 100, 0).item() == pytest.approx(bce(logits, targets), rel=1e-12)
 
 
+@pytest.mark.parametrize("items", [1, 2, 5])
+def test_gbce_of_as_many_negatives_as_there_are_items(items):
+    """All others are drawn: nothing is to be calibrated."""
+    positive, negative = Tensor(normal(6), requires_grad=True), Tensor(normal(6, 4))
+    loss = cr.gbce(positive, negative, items, 0.75)
+    assert loss.item() == cr.gbce(positive, negative, items, 0).item()
+    assert loss.item() == pytest.approx(cr.gbce(positive, negative, 100, 0).item(), rel=1e-12)
+    loss.backward()
+    assert np.isfinite(positive.grad).all()
+
+
 def test_dropout_depends_on_the_key_and_the_place():
     ones = Tensor(np.ones(700_001, np.float32))
     masks = []
