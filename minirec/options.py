@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -50,7 +50,9 @@ def options(
     merged = {**_overrides.get()} | {name: value for name, value in given.items() if value is not None}
     token = _overrides.set(merged)
     try:
-        options_in_force()  # a bad value is refused here, not in the middle of a fit
+        for name, value in given.items():
+            if value is not None:
+                _READERS[name]()  # a bad value is refused here, not in the middle of a fit
         yield
     finally:
         _overrides.reset(token)
@@ -58,13 +60,7 @@ def options(
 
 def options_in_force() -> dict[str, Any]:
     """The settings that hold here and now, as a dictionary."""
-    return {
-        "threads": thread_count(),
-        "backend": wanted_backend(),
-        "data": data_folder(),
-        "cache": cache_folder(),
-        "memory": memory_budget(),
-    }
+    return {name: read() for name, read in _READERS.items()}
 
 
 def _setting(name: str) -> Any:
@@ -118,6 +114,15 @@ def memory_budget() -> int:
     if match is None or float(match[1]) <= 0:
         raise ParameterError(f"memory (MINIREC_MEMORY) must be a number of bytes such as 2000000000 or '2GB', got {value!r}")
     return int(float(match[1]) * _UNITS[match[2] or ""])
+
+
+_READERS: dict[str, Callable[[], Any]] = {
+    "threads": thread_count,
+    "backend": wanted_backend,
+    "data": data_folder,
+    "cache": cache_folder,
+    "memory": memory_budget,
+}
 
 
 def _free_memory() -> int:

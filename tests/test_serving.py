@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from naive_models import Turned
 
+from minirec.models import load_model
 from minirec.options import options
 from minirec.testing import SUBJECTS
 from minirec.testing.sets import shop
@@ -157,3 +158,15 @@ def test_numpy_alone(name, tmp_path):
         new = model.recommend(history=[[500, 503]], k=3)[0].items
     found = run_python(ALONE, tmp_path / "model.npz", MINIREC_BACKEND="auto")
     assert found.splitlines() == ["numpy", str(expected), str(new)]
+
+
+@_NO_NUMBA
+def test_numpy_alone_after_a_fit_by_numba(tmp_path):
+    """A model works by the backend of its fit, but one that is loaded by what is there."""
+    with options(backend="numba"):
+        SUBJECTS["sasrec"].make().fit(SUBJECTS["sasrec"].data(shop())).save(tmp_path / "model.npz")
+    with options(backend="numpy"):
+        model = load_model(tmp_path / "model.npz")
+        expected = {user: items for user, items, _ in model.recommend(k=3)}
+    found = run_python(ALONE, tmp_path / "model.npz", MINIREC_BACKEND="auto")
+    assert found.splitlines()[:2] == ["numpy", str(expected)]

@@ -75,30 +75,6 @@ def attend_backward(gradient: Floats, saved: Attended) -> tuple[Floats, Floats, 
     return by_q, by_k, by_v
 
 
-def attend_last(q: Floats, k: Floats, v: Floats, indptr: Pointer, heads: int) -> Floats:
-    """Attention of one query a sequence, its last token's, to all tokens of it: what serving asks of the last layer.
-
-    q (sequences, d), k and v (tokens, d). Equals the last row of each sequence of `attend`; zero where a sequence is empty. O(tokens d).
-    """
-    check_packed("attention of the last token", indptr, k=k, v=v)
-    _check_heads(q, heads)
-    if q.shape != (len(indptr) - 1, k.shape[1]) or k.shape != v.shape:
-        got = f"queries {q.shape}, keys {k.shape}, values {v.shape}, {len(indptr) - 1} sequences"
-        raise ParameterError(f"attention of the last token: one query a sequence and a value a key, got {got}")
-    lengths = np.diff(indptr)
-    filled = np.flatnonzero(lengths)
-    out = np.zeros_like(q)
-    if not len(filled):
-        return out
-    heads_of = (-1, heads, q.shape[1] // heads)
-    owner, firsts = np.repeat(np.arange(len(filled)), lengths[filled]), indptr[filled]
-    scores = np.einsum("thw,thw->th", q[filled][owner].reshape(heads_of), k.reshape(heads_of)) / q.dtype.type(np.sqrt(heads_of[2]))
-    p = np.exp(scores - np.maximum.reduceat(scores, firsts)[owner])
-    p /= np.add.reduceat(p, firsts)[owner]
-    out[filled] = np.add.reduceat(p[:, :, None] * v.reshape(heads_of), firsts).reshape(-1, q.shape[1])
-    return out
-
-
 def attention_weights(q: Floats, k: Floats, heads: int, *, causal: bool = True) -> Floats:
     """The weights of one sequence, for explanation: (heads, n, n), row i of a head adding up to 1 over what token i sees; q, k (n, d)."""
     _check_heads(q, heads)

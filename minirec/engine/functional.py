@@ -276,6 +276,20 @@ def vertical_convolution(x: Tensor, weights: Tensor) -> Tensor:
     )
 
 
+def convolution_2d(x: Tensor, weights: Tensor, bias: Tensor, *, stride: int = 1, padding: int = 0) -> Tensor:
+    """Convolution of images, see engine/temporal.py; x (batch, channels, height, width), weights (filters, channels, kh, kw), bias
+    (filters,); (batch, filters, rows, columns). Fused: of the backward pass the patches are kept.
+    """
+    out, saved = temporal.convolution_2d(x.data, weights.data, bias.data, stride=stride, padding=padding)
+    return Tensor.from_op("convolution_2d", out, (x, weights, bias), lambda g: temporal.convolution_2d_backward(g, saved))
+
+
+def max_pool(x: Tensor, size: tuple[int, int], stride: tuple[int, int] | None = None) -> Tensor:
+    """The largest value of each window, see engine/temporal.py; x (batch, channels, height, width); (batch, channels, rows, columns)."""
+    out, saved = temporal.max_pool(x.data, size, stride)
+    return Tensor.from_op("max_pool", out, (x,), lambda g: (temporal.max_pool_backward(g, saved),))
+
+
 def target_attention(values: Tensor, targets: Tensor, indptr: NDArray[np.int64], own: Tensor, asked: Tensor, *unit: Tensor) -> Tensor:
     """Attention by candidates over packed sequences, see engine/target_attention.py; unit: its four parts. (tokens, c, d). Fused."""
     arrays = (values.data, targets.data, indptr, own.data, asked.data)

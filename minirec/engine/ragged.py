@@ -82,11 +82,6 @@ def next_items(indptr: Pointer, items: Index, sequences: NDArray[Any], length: i
     return NextItems(offsets(np.maximum(np.diff(packed) - 1, 0)), inputs, items[rows[followed] + 1])
 
 
-def last_rows(indptr: Pointer) -> NDArray[np.int64]:
-    """The last token of each sequence that has one."""
-    return indptr[1:][np.diff(indptr) > 0] - 1
-
-
 def shifted(indptr: Pointer, by: int) -> NDArray[np.int64]:
     """The token `by` places earlier (later where negative) in the sequence of each token, -1 where there is none. (tokens,)"""
     left = positions(indptr, from_end=by < 0)

@@ -69,22 +69,24 @@ def fit(
         _save(Path(checkpoint), model, optimizer, seed, purpose, progress, best)
     for tensor in model.parameters().values():
         tensor.grad = None  # of a training that was stopped between a backward and its step
-    with one_blas_thread():
-        while progress.epoch < epochs and not _tired(progress, patience):
-            progress.losses.append(_epoch(model, optimizer, batches, loss, seed, progress.epoch))
-            progress.epoch += 1
-            model.evaluate()
-            if validate is not None:
-                progress.scores.append(float(validate()))
-                if math.isnan(progress.scores[-1]):
-                    raise ModelFitError(f"epoch {progress.epoch - 1}: the validation score is not a number")
-                if not progress.best or progress.scores[-1] > progress.scores[progress.best - 1]:
-                    progress.best, best = progress.epoch, model.state()
-            if checkpoint is not None:
-                _save(Path(checkpoint), model, optimizer, seed, purpose, progress, best)
-            if callback is not None and callback(progress):
-                break
-    model.evaluate()
+    try:
+        with one_blas_thread():
+            while progress.epoch < epochs and not _tired(progress, patience):
+                progress.losses.append(_epoch(model, optimizer, batches, loss, seed, progress.epoch))
+                progress.epoch += 1
+                model.evaluate()
+                if validate is not None:
+                    progress.scores.append(float(validate()))
+                    if math.isnan(progress.scores[-1]):
+                        raise ModelFitError(f"epoch {progress.epoch - 1}: the validation score is not a number")
+                    if not progress.best or progress.scores[-1] > progress.scores[progress.best - 1]:
+                        progress.best, best = progress.epoch, model.state()
+                if checkpoint is not None:
+                    _save(Path(checkpoint), model, optimizer, seed, purpose, progress, best)
+                if callback is not None and callback(progress):
+                    break
+    finally:
+        model.evaluate()  # after an exception too: what is used then is not random
     if best:
         model.load_state(best)
     return progress

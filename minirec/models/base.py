@@ -190,7 +190,8 @@ class Recommender(ABC):
         progress : called as progress(done, total, record) after each iteration.
         callback : called as callback(model, record); the model is usable then; return True to stop.
         checkpoint : a file written after each iteration. Where it exists the fit goes on from it, to the same bytes as one that was
-            never stopped, whose `history_` begins there; for models of engine/training.py.
+            never stopped; `history_` has the iterations from there on alone. For sequence models and autoencoders; NotSupportedError
+            of others, ModelFileError where the file is of other parameters or data.
         """
         if not isinstance(train, Dataset):
             raise ParameterError(f"fit takes a minirec.Dataset (see minirec.read and Dataset.from_arrays), got {type(train).__name__}")

@@ -176,7 +176,8 @@ class HistoryModel(Recommender, Generic[N]):
     def update(self, events: Dataset) -> Self:
         """Put new events of known or new users behind those that they have; the network stays as it is, and sees them from now on.
 
-        NotSupportedError for items that it has no vectors of: fit again on all events then.
+        NotSupportedError for items that it has no vectors of: fit again on all events then. Not to be called while other threads use
+        the model.
         """
         change = merged(self, events)
         if len(change.items) > len(self.items_):

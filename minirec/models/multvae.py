@@ -39,11 +39,12 @@ class Autoencoder(FactorModel):
     x_u is the binary history divided by its length sqrt(|I_u|). So a known user is served from the history alone, as a new one is, and
     by the same bits: there are no vectors of users, and those of items have b_i as their last coordinate.
 
-    An iteration takes each user once, in batches at random, and moves by Adam; of the first layer only the rows of the items in the
-    batch move. With `validation_share` above 0 that share of the users is held out altogether; after each iteration 4/5 of their items
-    go in, at random, and the NDCG@100 of the others is measured. Training stops once it has not risen for `patience` iterations; the
-    weights that were best are kept, and never see the held-out users: as in the paper, where they are the validation users. With 0, or
-    where nobody has two items, all iterations are taken. `history_` has the mean loss of the batches and this NDCG.
+    An iteration takes each user once, in batches at random, and moves by Adam; of the first layer of MultVAE only the rows of the items
+    in the batch move, while the ridge of MultDAE moves all of them. With `validation_share` above 0 that share of the users is held out
+    altogether; after each iteration 4/5 of their items go in, at random, and the NDCG@100 of the others is measured. Training stops once
+    it has not risen for `patience` iterations; the weights that were best are kept, and never see the held-out users: as in the paper,
+    where they are the validation users. With 0, or where nobody has two items, all iterations are taken. `history_` has the mean loss of
+    the batches and this NDCG.
 
     `explain` leaves out each item of the history in turn: "left out" is by how much the score falls; "the rest" is what these leave of
     the score, since a network is no sum: O(|I_u|) passes.

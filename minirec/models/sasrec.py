@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..engine.ragged import positions
 from ..engine.scorers import Scores
 from ..engine.sparse import Floats, Index
 from ..errors import ParameterError
+from ..options import options
 from .base import Monitor, Part, left_out_parts
 from .checks import choice, number, whole
 from .content import Choice, ContentModel, Grown
@@ -55,7 +57,7 @@ class SASRec(ContentModel, SequenceModel):
     Parameters
     ----------
     factors : d.  layers, heads : of the transformer; heads divide d.  hidden : width of the feed-forward layers, as a multiple of d.
-    dropout : of the inputs, of the attention weights and within the feed-forward layers.
+    dropout : of the inputs, of the attention weights, within the feed-forward layers and, but for "post", of the output of the attention.
     max_length, loss, negatives, calibration, learning_rate, batch_size (users), iterations, validation_share, patience : see
         `SequenceModel`.  seed : of all chance.
     item_features : None, or the columns of `train.item_features`, one or more, with vectors of the content.  frozen : share of the
@@ -158,7 +160,7 @@ class SASRec(ContentModel, SequenceModel):
         self._fitted()
         events, network = self._last_events(history), self._trained()
         assert isinstance(network, _Transformer)
-        with one_blas_thread(), no_grad():
+        with options(backend=self.backend_), one_blas_thread(), no_grad():
             return network.weights(events)
 
     # ---- content --------------------------------------------------------------------------------------------------------
@@ -180,6 +182,10 @@ class SASRec(ContentModel, SequenceModel):
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
         super()._fit(train, monitor)
         self._map_content(self.item_factors_)
+
+    def _purpose(self, train: Dataset) -> str:
+        whole = super()._purpose(train)  # without the features of the items: the fingerprint is of events
+        return f"{whole} with {sha256(self.item_content_.tobytes()).hexdigest()}" if self._reads_content else whole
 
     def _map_content(self, vectors: Scores) -> None:
         """Set what makes the vectors of new items, from those of the items of training (items, d)."""

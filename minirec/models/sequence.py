@@ -15,7 +15,7 @@ from ..engine.backend import one_blas_thread, run_blocks
 from ..engine.functional import embedding, where
 from ..engine.scorers import Scores, VectorScorer
 from ..engine.sparse import CSR, Index
-from ..options import thread_count
+from ..options import options, thread_count
 from .checks import choice, number
 from .factor import FactorModel
 from .history import Batch, HistoryModel, HistoryNetwork, latest
@@ -112,7 +112,8 @@ class SequenceModel(HistoryModel[SequenceNetwork], FactorModel):
                     if len(items):
                         out[at] = network(items, np.array([0, len(items)])).data[-1]
 
-        run_blocks(block, len(out), _SERVED)
+        with options(backend=self.backend_):
+            run_blocks(block, len(out), _SERVED)
         return out
 
     def _known_vectors(self, rows: Rows | None) -> Scores:

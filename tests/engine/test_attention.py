@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from naive_gradients import error, numeric
 
-from minirec.engine.attention import attend, attend_backward, attend_last, attention_weights
-from minirec.engine.ragged import last_rows, offsets
+from minirec.engine.attention import attend, attend_backward, attention_weights
+from minirec.engine.ragged import offsets
 from minirec.errors import ParameterError
 from minirec.options import options
 
@@ -132,16 +132,9 @@ def test_a_number_that_is_none_is_not_hidden(backend):
     assert np.isnan(out).all(1).tolist() == [False, False, False, False, True, False, False]
 
 
-def test_the_last_query_alone_and_the_weights(backend):
+def test_the_weights(backend):
     indptr, q, k, v, _ = batch([3, 1, 0, 40], 6)
     out, _ = attend(q, k, v, indptr, 3, backend=backend)
-    filled = [0, 1, 3]
-    queries = np.zeros((4, 6))
-    queries[filled] = q[last_rows(indptr)]
-    last = attend_last(queries, k, v, indptr, 3)
-    assert error(last[filled], out[last_rows(indptr)]) < 1e-12
-    assert not last[2].any()
-    assert attend_last(np.zeros((1, 6)), k[:0], v[:0], np.array([0, 0]), 3).tolist() == [[0.0] * 6]
     p = attention_weights(q[:3], k[:3], 3)
     assert np.allclose(p.sum(-1), 1)
     assert not p[:, 0, 1:].any()
@@ -172,7 +165,5 @@ def test_what_does_not_fit_is_named():
         attend(q, k, v, indptr, 1, dropout=1)
     with pytest.raises(ParameterError, match=r"the gradient must be .5, 4. as the result is, got .5, 2."):
         attend_backward(q[:, :2], attend(q, k, v, indptr, 1)[1])
-    with pytest.raises(ParameterError, match=r"attention of the last token: one query a sequence.*queries .5, 4."):
-        attend_last(q, k, v, indptr, 1)
     with pytest.raises(ParameterError, match=r"attention weights: q and k must have one shape, got .5, 4. and .4, 4."):
         attention_weights(q, k[:4], 1)

@@ -12,7 +12,7 @@ import pytest
 from minirec.engine import backend
 from minirec.engine.backend import kernel, one_blas_thread, resolve, run_blocks
 from minirec.errors import MissingExtraError, ParameterError
-from minirec.options import options
+from minirec.options import options, thread_count, wanted_backend
 
 
 def test_resolve(monkeypatch):
@@ -57,6 +57,22 @@ def test_blocks_run_on_the_threads_in_force():
         assert len(set(run_blocks(block, 2, 1))) == 2
     with options(threads=1):
         assert set(run_blocks(lambda start, stop: threading.get_ident(), 9, 1)) == {threading.get_ident()}
+
+
+def test_blocks_run_by_the_settings_of_the_caller():
+    """Each of two threads takes a block; both are told the same, and not what another caller was told before."""
+
+    def asked(name):
+        meeting = threading.Barrier(2, timeout=20)
+
+        def block(start, stop):
+            meeting.wait()
+            return wanted_backend(), thread_count()
+
+        with options(backend=name, threads=2):
+            return run_blocks(block, 2, 1)
+
+    assert [asked(name) for name in ("numpy", "auto", "numpy")] == [[(name, 2)] * 2 for name in ("numpy", "auto", "numpy")]
 
 
 def test_an_error_in_a_block_reaches_the_caller():

@@ -31,6 +31,17 @@ def layer_norm(x, weight, bias):
     return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) * weight + bias
 
 
+def convolution(x, weights, bias, stride, padding):
+    x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, weights.shape[2:], (2, 3))[:, :, ::stride, ::stride]
+    return np.einsum("bcijuv,fcuv->bfij", windows, weights) + bias[:, None, None]
+
+
+def pooled(x, size, stride):
+    windows = np.lib.stride_tricks.sliding_window_view(x, size, (2, 3))[:, :, :: stride[0], :: stride[1]]
+    return windows.max((4, 5))
+
+
 def bce(x, t, w=1.0):
     return (-w * (t * np.log(expit(x)) + (1 - t) * np.log(1 - expit(x)))).mean()
 
@@ -101,6 +112,21 @@ FUNCTIONS = {
     ),
     "sparse_linear": (
         lambda w, b: fn.sparse_linear(ADJACENT, w, b), lambda w, b: ADJACENT.to_dense().astype(float) @ w + b, (normal(3, 2), normal(2))
+    ),
+    "convolution_2d": (fn.convolution_2d, lambda *given: convolution(*given, 1, 0), (normal(2, 3, 4, 5), normal(4, 3, 2, 3), normal(4))),
+    "convolution_2d with stride and padding": (
+        lambda *given: fn.convolution_2d(*given, stride=2, padding=1),
+        lambda *given: convolution(*given, 2, 1),
+        (normal(2, 3, 5, 4), normal(2, 3, 3, 2), normal(2)),
+    ),
+    "max_pool": (lambda x: fn.max_pool(x, (2, 2)), lambda x: pooled(x, (2, 2), (2, 2)), (normal(2, 2, 5, 4),)),
+    "max_pool of windows that overlap": (
+        lambda x: fn.max_pool(x, (3, 2), (1, 2)), lambda x: pooled(x, (3, 2), (1, 2)), (normal(1, 2, 5, 6),)
+    ),
+    "max_pool of a convolution": (
+        lambda x, *given: fn.max_pool(fn.convolution_2d(x, *given, padding=1), (2, 3)),
+        lambda *given: pooled(convolution(*given, 1, 1), (2, 3), (2, 3)),
+        (normal(2, 2, 4, 6), normal(3, 2, 3, 3), normal(3)),
     ),
     "dropout": (lambda x: fn.dropout(x, 0.5, 3), lambda x: x * fn.dropout(Tensor(np.ones((3, 7))), 0.5, 3).data, (normal(3, 7),)),
     "binary_cross_entropy": (lambda x: cr.binary_cross_entropy(x, np.eye(3)), lambda x: bce(x, np.eye(3)), (normal(3, 3),)),
@@ -242,6 +268,17 @@ def test_gbce_without_calibration_is_binary_cross_entropy():
     assert cr.gbce(Tensor(positive), Tensor(negative), 100, 0).item() == pytest.approx(bce(logits, targets), rel=1e-12)
 
 
+@pytest.mark.parametrize("items", [1, 2, 5])
+def test_gbce_of_as_many_negatives_as_there_are_items(items):
+    """All others are drawn: nothing is to be calibrated."""
+    positive, negative = Tensor(normal(6), requires_grad=True), Tensor(normal(6, 4))
+    loss = cr.gbce(positive, negative, items, 0.75)
+    assert loss.item() == cr.gbce(positive, negative, items, 0).item()
+    assert loss.item() == pytest.approx(cr.gbce(positive, negative, 100, 0).item(), rel=1e-12)
+    loss.backward()
+    assert np.isfinite(positive.grad).all()
+
+
 def test_dropout_depends_on_the_key_and_the_place():
     ones = Tensor(np.ones(700_001, np.float32))
     masks = []
@@ -365,6 +402,14 @@ def test_no_samples():
 def test_errors_name_the_function_and_the_shapes(function, message):
     with pytest.raises(ShapeError, match=message):
         function(Tensor(normal(2, 4), requires_grad=True))
+
+
+def test_convolutions_name_what_does_not_fit():
+    x = Tensor(normal(1, 2, 4, 4))
+    with pytest.raises(ParameterError, match=r"convolution: x must be .* got \(1, 2, 4, 4\), \(3, 1, 2, 2\) and \(3,\)"):
+        fn.convolution_2d(x, Tensor(normal(3, 1, 2, 2)), Tensor(normal(3)))
+    with pytest.raises(ParameterError, match=r"max pooling: windows of \(5, 1\)"):
+        fn.max_pool(x, (5, 1))
 
 
 def test_gbce_refuses_what_it_cannot_calibrate():

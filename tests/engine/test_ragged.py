@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from minirec.engine.ragged import blocks_of, check_packed, cut_last, last_rows, next_items, offsets, positions, shifted
+from minirec.engine.ragged import blocks_of, check_packed, cut_last, next_items, offsets, positions, shifted
 from minirec.errors import ParameterError
 
 INDPTR = offsets(np.array([3, 0, 1, 6, 2]))
@@ -33,7 +33,6 @@ def test_next_items(length):
 def test_places_within_a_sequence():
     assert positions(INDPTR).tolist() == [0, 1, 2, 0, 0, 1, 2, 3, 4, 5, 0, 1]
     assert positions(INDPTR, from_end=True).tolist() == [2, 1, 0, 0, 5, 4, 3, 2, 1, 0, 1, 0]
-    assert last_rows(INDPTR).tolist() == [2, 3, 9, 11]
     assert shifted(INDPTR, 0).tolist() == list(range(12))
     assert shifted(INDPTR, 2).tolist() == [-1, -1, 0, -1, -1, -1, 4, 5, 6, 7, -1, -1]
     assert shifted(INDPTR, -1).tolist() == [1, 2, -1, -1, 5, 6, 7, 8, 9, -1, 11, -1]

@@ -118,6 +118,43 @@ def test_interrupted_and_resumed_is_never_stopped(tmp_path):
     assert content(finished) == content(whole)
 
 
+def test_stopped_between_gradients_and_step_the_same_model_goes_on(tmp_path):
+    """The gradients that the stopped step left behind move nothing later, with a checkpoint and without."""
+    whole, model, fresh = Taste(), Taste(), Taste()
+    train(whole)
+    adam = Adam(model.parameters(), cosine(0.02, 60, warm=5), clip=1.0, decay=0.01)
+    step = adam.step
+
+    def stopped():
+        if adam.steps == 17:
+            raise KeyboardInterrupt
+        return step()
+
+    adam.step = stopped
+    with pytest.raises(KeyboardInterrupt):
+        train(model, adam, checkpoint=tmp_path / "run.npz")
+    assert any(tensor.grad is not None for tensor in model.parameters().values())
+    assert not model.drop.training
+    train(model, checkpoint=tmp_path / "run.npz")
+    assert content(model) == content(whole)
+    fresh.loss(np.arange(64)).backward()
+    train(fresh)
+    assert content(fresh) == content(whole)
+
+
+def test_after_an_exception_a_model_is_not_in_training():
+    def fails(*_):
+        raise ZeroDivisionError
+
+    for where in ("loss", "callback", "validate"):
+        model = Taste()
+        with pytest.raises(ZeroDivisionError):
+            train(model, **{where: fails})
+        assert not any(module.training for module in model._modules())
+        with no_grad():
+            assert np.array_equal(model(np.arange(9)).data, model(np.arange(9)).data)
+
+
 def test_without_validation_the_last_weights_stay(tmp_path):
     whole, half, rest = Taste(), Taste(), Taste()
     train(whole)
@@ -158,6 +195,7 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path):
     good = path.read_bytes()
     for model, more, message in (
         (Taste(), {"seed": 4}, "this training has"),
+        (Taste(), {"purpose": "other data"}, "this training has .*other data"),
         (Taste(d=9), {}, "another model: load_state: items.weight"),
     ):
         with pytest.raises(ModelFileError, match=message):

@@ -266,3 +266,9 @@ def test_users_without_unobserved_weight():
     model = ALS(factors=3, alpha0=0.0, regularization=0.1, iterations=3, solver="cholesky").fit(shop())
     assert np.isfinite(model.user_vectors()).all()
     assert not model._fold_in(model.seen_.rows(np.zeros(0, np.int64))).size
+
+
+def test_a_checkpoint_is_refused(tmp_path):
+    with pytest.raises(NotSupportedError, match="ALS cannot go on from a checkpoint"):
+        ALS().fit(shop(), checkpoint=tmp_path / "run.npz")
+    assert not list(tmp_path.iterdir())

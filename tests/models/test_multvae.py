@@ -10,7 +10,7 @@ from minirec.data.dataset import Dataset
 from minirec.engine.autodiff import Tensor
 from minirec.engine.criteria import gaussian_kl
 from minirec.engine.sparse import CSR
-from minirec.errors import ParameterError
+from minirec.errors import ModelFileError, NotSupportedError, ParameterError
 from minirec.models import MultDAE, MultVAE
 from minirec.models.multvae import Denoising, Variational
 from minirec.options import options
@@ -181,6 +181,45 @@ def test_training_stops_on_held_out_users_and_keeps_the_best_weights(name):
     best = int(np.argmax(scores))
     assert len(scores) == best + 1 + 3 < 60
     assert np.array_equal(model.item_factors_, kept[best])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_stopped_and_fitted_again_is_never_stopped(name, tmp_path):
+    data, path, make = shop(), tmp_path / "run.npz", lambda **given: MODELS[name](validation_share=0.3, **given)
+
+    def stop(model, record):
+        if record["iteration"] == 3:
+            raise KeyboardInterrupt
+
+    whole = make().fit(data)
+    with pytest.raises(KeyboardInterrupt):
+        make().fit(data, checkpoint=path, callback=stop)
+    again = make().fit(data, checkpoint=path)
+    assert all(np.array_equal(getattr(again, part), getattr(whole, part)) for part in whole._state)
+    assert again.history_ == whole.history_[3:]
+    for model, other in ((make(dropout=0.4), data), (make(seed=1), data), (make(), shop(seed=1))):
+        with pytest.raises(ModelFileError, match="this training has"):
+            model.fit(other, checkpoint=path)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_new_events_count_without_training(name):
+    data = shop()
+    model = MODELS[name]().fit(data)
+    known, weights = data.users[2], model.item_factors_
+    first = data.items.ids(model.seen_.row(2)[0])
+    coming = next(item for item in data.items if item not in first)
+    before = model.user_vectors([known])
+    model.update(Dataset.from_arrays([known, 10**9], [coming, data.items[7]]))
+    assert model.item_factors_ is weights
+    assert not np.array_equal(model.user_vectors([known]), before)
+    assert np.array_equal(model.user_vectors([known, 10**9]), model.user_vectors(history=[[*first, coming], [data.items[7]]]))
+    assert coming not in model.recommend(known, k=30)[0].items
+    others = [user for user in data.users if user != known]
+    assert np.array_equal(model.user_vectors(others), MODELS[name]().fit(data).user_vectors(others))
+    with pytest.raises(NotSupportedError, match="1 new items"):
+        model.update(Dataset.from_arrays([known], [10**9]))
+    assert len(model.users_) == len(data.users) + 1
 
 
 def test_held_out_users_are_not_learned_from():

@@ -103,6 +103,31 @@ def test_gradients_of_the_whole_model(loss, kind):
     check_gradients(value, *(getattr(module, name).data for name, module in named))
 
 
+@pytest.mark.parametrize("loss", ["bce", "gbce"])
+@pytest.mark.parametrize("drawn", [2, 9])  # of 6 items
+def test_a_negative_that_is_the_target_does_not_count(loss, drawn):
+    model, found = network(np.random.default_rng(1), loss=loss, layers=1)
+    negatives = np.random.default_rng(2).integers(0, 6, (len(TARGETS), drawn)).astype(np.int32)
+    negatives[[0, 3], 0] = TARGETS[[0, 3]]
+    rate = min(drawn / 5, 1)
+    beta = rate * (model.calibration * (1 - 1 / rate) + 1 / rate) if loss == "gbce" else 1
+    table, total = found.items.weight.data, 0.0
+    for hidden, target, others in zip(found(ITEMS, INDPTR).data, TARGETS, negatives, strict=True):
+        total -= beta * np.log(sigmoid(hidden @ table[target]))
+        total -= sum(np.log(1 - sigmoid(hidden @ table[other])) for other in others if other != target)
+    found_loss = model._loss(found(ITEMS, INDPTR), found.items.weight, Batch(ITEMS, INDPTR, TARGETS, negatives))
+    assert found_loss.item() == pytest.approx(total / (len(TARGETS) * (drawn + 1)), rel=1e-12)
+    found_loss.backward()
+    assert np.isfinite(found.items.weight.grad.dense()).all()
+
+
+@pytest.mark.parametrize("loss", ["bce", "gbce"])
+def test_more_negatives_than_items(loss):
+    model = SASRec(**SMALL | {"loss": loss, "negatives": 50, "validation_share": 0.0}).fit(shop())
+    losses = [record["loss"] for record in model.history_]
+    assert losses == sorted(losses, reverse=True)
+
+
 def test_batches_are_what_follows():
     """Users 0 to 2 with 4, 1 and 3 events: the second is no sample; max_length cuts the first."""
     learned = CSR(np.array([0, 4, 5, 8]), np.array([3, 1, 2, 0, 4, 2, 2, 5], np.int32), np.ones(8, np.float32), (3, 6))
