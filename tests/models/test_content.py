@@ -99,7 +99,7 @@ def test_numbers_and_texts_are_no_content():
         ContentKNN(features="price").fit(mixed)
     with pytest.raises(DataError, match="24 such"):
         ContentKNN(features="text").fit(data.with_columns(item_features={"text": np.full((24, 2), 1e300)}))
-    with pytest.raises(DataError, match="23 rows for 24 items"):
+    with pytest.raises(DataError, match="23 entries for 24 ids"):
         ContentKNN().fit(data.with_columns(item_features={"text": np.ones((23, 2))}))
 
 
