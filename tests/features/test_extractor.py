@@ -115,6 +115,10 @@ def test_helpers():
     rows = np.array([[3, 4], [0, 0], [1e-30, 0]], np.float32)
     np.testing.assert_allclose(normalized(rows), [[0.6, 0.8], [0, 0], [1, 0]])
     assert joined({"a": ["x", None, " "], "b": np.array(["y", "z", np.nan], object)}, " | ") == ["x | y", "z", None]
+    assert joined({"a": ["x", "\ud800"], "b": [1.5, np.int64(2)]}, ", ") == ["x, 1.5", "\ufffd, 2"]
+    for wrong, kind in ((b"y", "bytes"), (np.ones(3), "ndarray")):
+        with pytest.raises(DataError, match=f"thing 1 of field 'b': a text is needed, got {kind}"):
+            joined({"a": ["x", "x"], "b": ["y", wrong]})
 
 
 def test_digests_tell_apart(tmp_path):
@@ -270,6 +274,8 @@ def test_content_that_is_not_there():
         add_content(events(), Letters(), ["title", "brand"])
     with pytest.raises(ParameterError, match="choose another name"):
         add_content(events(), Letters(), name="price")
+    with pytest.raises(ParameterError, match=r"weights of fields .'title': 2. cannot count"):
+        add_content(events(), Letters({"title": 2}), join=", ")
     nothing = events().with_columns(item_features={"title": np.array(["", None, "x"], object)})
     with pytest.raises(DataError, match="no item of 'events' has content"):
         add_content(nothing, Letters(), "title")
