@@ -132,7 +132,7 @@ def test_digests_tell_apart(tmp_path):
 
 def test_the_cache_encodes_nothing_twice(tmp_path):
     plain = Letters()
-    things = [f"{'abcd'[n % 4] * (n % 7)}{n % 50}" for n in range(200)] + [None]
+    things = [f"{'abcd'[n % 4] * (1 + n % 7)}{n % 50}" for n in range(200)] + [None]
     expected = Letters().transform(things)
     first = cached(plain, tmp_path, chunk=16)
     np.testing.assert_array_equal(first.transform(things), expected)
@@ -143,6 +143,15 @@ def test_the_cache_encodes_nothing_twice(tmp_path):
     np.testing.assert_array_equal(cached(again, tmp_path).transform(["a", *things]), np.vstack([Letters().transform(["a"]), expected]))
     assert again.calls == [["a"]]
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_the_cache_counts_and_keeps_no_rows_of_zeros(tmp_path):
+    for things, made, read in ((["x", "a"], 2, 0), (["x", "a", "b", "c", "b"], 3, 1), (["x"], 1, 0), (["c", "b", "a"], 0, 3)):
+        letters = Letters()
+        found = cached(letters, tmp_path, chunk=8)
+        np.testing.assert_array_equal(found.transform(things), Letters().transform(things))
+        assert (found.encoded_, found.read_) == (made, read)
+        assert len(letters.calls) == bool(made)
 
 
 def test_interrupted_work_goes_on_after_the_last_whole_chunk(tmp_path):
