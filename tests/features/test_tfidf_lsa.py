@@ -115,6 +115,21 @@ def test_folding(text, folded):
     assert fold(text) == folded
 
 
+@pytest.mark.parametrize("marks", ["\u0301\u0316", "\u093c\u094d", "\u0f73", "\u0345\u0323"])
+def test_long_runs_of_marks_take_no_time(marks):
+    """Python puts a run of marks in order by insertion: the square of its length."""
+    once = fold("a" + marks * 500_000)
+    assert len(once) <= 31
+    assert fold(once) == once
+    assert fold("a" + marks + "\n" + "b" + marks).count("\n") == 1
+
+
+def test_usual_numbers_of_marks_stay():
+    assert fold("\u0e01" + "\u0e38\u0e48" * 15) == unicodedata.normalize("NFC", "\u0e01" + "\u0e38\u0e48" * 15)
+    for written in ("\u1fb3", "\u03b1\u0345"):  # alpha with an iota below it, in one character and in two
+        assert fold(written) == "\u03b1\u03b9"
+
+
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), min_size=1, max_size=6))
 @settings(max_examples=200, deadline=None)
 def test_terms_are_those_found_by_hand(texts):
