@@ -122,7 +122,7 @@ def test_ids_of_new_items_of_another_kind():
     model.add_items([f"new {item}" for item in new], held)
     assert model.items_[len(model.items_) - 1] == f"new {new[-1]}"
     assert model.recommend(history=[[f"new {new[0]}"]], k=3)[0].items
-    with pytest.raises(NotSupportedError, match="does not use features of users"):
+    with pytest.raises(NotSupportedError, match=r"does not use features of users: recommend to new users by history=\.\.\.$"):
         model.add_users([1], held)
 
 
