@@ -12,7 +12,9 @@ import minirec as mr
 from minirec import pipeline
 from minirec.cli import main
 from minirec.errors import ParameterError
+from minirec.evaluation.measure import Measured
 from minirec.pipeline.content import CONTENT_MODELS, make_encoder, text_columns
+from minirec.report import ContentRun, Encoded, content_gain
 
 MODELS = ("popularity", "itemknn", "contentknn", "coldmap")
 SETTINGS = {"coldmap": {"base_params": {"factors": 4, "iterations": 2}}}
@@ -47,6 +49,27 @@ def test_the_report_says_what_content_adds(done: pipeline.Run) -> None:
     page = (done.out / "report.html").read_text(encoding="utf-8")
     for text in ("What the content of the items adds", "New items", "TfidfLSA", "tail, by item count", "ContentKNN", "ColdMap"):
         assert text in page
+
+
+def test_a_group_of_which_a_single_user_has_an_item_is_not_compared() -> None:
+    values = {name: np.array([0.1, 0.3, 0.2]) for name in ("ndcg@3", "mass_head.ndcg@3", "mass_middle.ndcg@3", "tail.ndcg@3")}
+    values["mass_tail.ndcg@3"] = np.array([np.nan, 0.5, np.nan])
+    measured = {model: Measured({name: factor * each for name, each in values.items()}, {}) for model, factor in (("a", 2), ("b", 1))}
+    result = mr.Result([1, 2, 3], measured, {}, {}, {"k": [3], "seed": 0}, {})
+    panel = content_gain(ContentRun(("title",), Encoded("TfidfLSA", 8, 0.0), 0.1, "a", "b", None, {}), result, {"a": "A", "b": "B"})
+    assert [row.group for row in panel.rows] == ["all items", "head, by interaction mass", "middle", "tail, by item count"]
+
+
+def test_nothing_is_written_where_the_page_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "report.html").write_text("of an earlier run")
+
+    def fail(*_: object) -> None:
+        raise ParameterError("no page")
+
+    monkeypatch.setattr(pipeline.files, "gather", fail)
+    with pytest.raises(ParameterError, match="no page"):
+        mr.run(shop(), out=tmp_path, models=("popularity",), k=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_numbers_of_new_items_are_in_metrics(done: pipeline.Run) -> None:

@@ -21,17 +21,19 @@ from .steps import Watch
 def write(
     folder: Path, model: Recommender, recommended: Recommendations, record: Mapping[str, Any], outcome: Outcome, watch: Watch
 ) -> tuple[Path, ...]:
-    """All files of a run; one of an earlier run that would not belong to them goes."""
+    """All files of a run; one of an earlier run that would not belong to them goes. The page is made before anything is written."""
     report = folder / "report.html"
+    page = None
+    try:
+        page = render(gather(outcome))
+    except MissingExtraError as error:
+        watch.say(str(error))
     files = [_write_recommendations(recommended, folder, watch), folder / "metrics.json", folder / "model.npz", folder / "run.json"]
     model.save(folder / "model.npz")
     _write_json(folder / "metrics.json", _metrics(outcome))
     _write_json(folder / "run.json", record)
-    try:
-        page = render(gather(outcome))
-    except MissingExtraError as error:
+    if page is None:
         report.unlink(missing_ok=True)
-        watch.say(str(error))
         return tuple(files)
     with atomic_path(report) as draft:
         draft.write_text(page, encoding="utf-8")

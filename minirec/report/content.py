@@ -90,9 +90,10 @@ def content_gain(run: ContentRun, result: Result, labels: Mapping[str, str]) -> 
     k = max(result.settings["k"])
     names = [f"{prefix}ndcg@{k}" for prefix in GAIN_GROUPS]
     pair = run.with_content, run.without_content
-    means, ends = result.to_dict(), result.intervals(names)
-    measured = [name for name in names if all(means[model].get(name, float("nan")) >= 0 for model in pair)]
-    compared = {gap.metric: gap for gap in result.compare(*pair, metric=measured)} if measured and len(result.users) > 1 else {}
+    means = result.to_dict()
+    measured = [name for name in names if name in means[pair[0]] and len(result.per_user(pair[0], name)[1]) > 1]  # a test needs two users
+    compared = {gap.metric: gap for gap in result.compare(*pair, metric=measured)} if measured else {}
+    ends = result.intervals(measured)
     rows = [
         GainRow(
             GAIN_GROUPS[name.removesuffix(f"ndcg@{k}")],
