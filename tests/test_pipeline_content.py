@@ -108,6 +108,23 @@ def test_default_columns() -> None:
     assert text_columns(journey, [], built_in=True) == ()
 
 
+def test_a_file_that_is_called_like_a_built_in_set_is_a_file(tmp_path: Path) -> None:
+    rows = [f"{user},{item}" for user, item in zip(shop().user, shop().item, strict=True)]
+    path = tmp_path / "completejourney.csv"
+    path.write_text("\n".join(["user,item", *rows]))
+    found = mr.run(str(path), out=tmp_path / "out", k=3)
+    assert "encode" not in found.record["seconds"]
+
+
+def test_texts_may_be_called_text_and_other_vectors_may_be_there(tmp_path: Path) -> None:
+    data = shop()
+    vectors = np.random.default_rng(0).standard_normal((data.n_items, 4))
+    data = data.with_columns(item_features={"text": data.item_features["title"], "picture": vectors})
+    found = mr.run(data, out=tmp_path, models=("itemknn", "contentknn"), text="text", encoder="tfidf", k=3)
+    assert set(found.result.models) == {"itemknn", "contentknn"}
+    assert json.loads((tmp_path / "metrics.json").read_text())["content"]["new_items"]["contentknn"]
+
+
 def test_an_encoder_is_always_found() -> None:
     assert make_encoder("auto").fitted in (True, False)
     assert type(make_encoder("tfidf")).__name__ == "TfidfLSA"

@@ -19,7 +19,7 @@ from ..options import cache_folder
 from ..report import Encoded
 from .steps import Clock, choose, fit_all
 
-COLUMN = "text"  # the item feature that the vectors become
+COLUMN = "text_vectors"  # the item feature that the vectors become; a feature of texts may well be called "text"
 DEFAULT_TEXT = {"completejourney": ("department", "category", "type", "brand", "package_size")}
 CONTENT_MODELS = ("contentknn", "coldmap", "featureals")  # join the default models where there are vectors
 ENCODERS = ("auto", "language-model", "static", "tfidf")
@@ -100,7 +100,7 @@ def new_items(
     fresh = held_out.compact()
     for model in fitted.values():
         assert isinstance(model, ContentModel)
-        model.add_items(list(fresh.items), {COLUMN: fresh.item_features[COLUMN]})
+        model.add_items(list(fresh.items), fresh.item_features)  # all columns: a model may read other vectors, too
     if not fitted:
         return None, failed
     with clock.step("evaluate new items"):

@@ -138,7 +138,7 @@ def run(
             data, cleaning = clean(data, duplicates="keep", **limits, **least)  # type: ignore[arg-type]
             account = account.extend(cleaning)
         clock.watch.say(f"{data!r}\n{account}")
-        columns = text_columns(data, text, built_in=source is None or isinstance(source, str))
+        columns = text_columns(data, text, built_in=_is_built_in(source))
         if text is None and models is not None and not any(map(reads_content, unfitted)):
             columns = ()  # nobody would read the vectors
         if columns:
@@ -249,9 +249,14 @@ def _folder(out: str | Path) -> Path:
     return folder
 
 
+def _is_built_in(source: Any) -> bool:
+    """Whether a built-in data set is meant: a file of the same name comes first."""
+    return source is None or (isinstance(source, str) and source in datasets() and not Path(source).exists())
+
+
 def read_source(source: Any, reader: Mapping[str, Any]) -> tuple[Dataset, Account]:
     """Events of a built-in data set (None: the default one), a file or a table, with the account of reading them."""
-    if source is None or (isinstance(source, str) and source in datasets() and not Path(source).exists()):
+    if _is_built_in(source):
         if any(value is not None and value != () for value in reader.values()):
             raise ParameterError(f"a built-in data set takes no settings of the reader, got {', '.join(reader)}")
         data = load(source)
