@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,6 +93,30 @@ def test_without_text_there_is_no_panel(tmp_path: Path) -> None:
 def test_models_join_where_text_is_named_and_they_are_not(tmp_path: Path) -> None:
     found = mr.run(shop(), out=tmp_path, models=("itemknn",), text="title", encoder="tfidf", k=3)
     assert set(found.result.models) == {"itemknn", *CONTENT_MODELS}
+
+
+def test_models_that_join_take_their_params(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("jinja2")
+    params = SETTINGS | {"contentknn": {"neighbors": 5}}
+    found = mr.run(shop(), out=tmp_path, models="itemknn", params=params, text="title", encoder="tfidf", k=3)
+    assert found.record["arguments"]["params"] == params
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "neighbors=5" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "'contentknn', which is not among the models: popularity, random"),
+        ({"models": "itemknn"}, "'contentknn', which is not among the models: itemknn"),
+        ({"models": ("itemknn", "coldmap"), "text": "title"}, "'contentknn', which is not among the models: itemknn, coldmap"),
+        ({"models": "itemknn", "text": "title", "params": {"contentknn": {"neighbours": 5}}}, "no parameter neighbours"),
+    ],
+)
+def test_params_of_models_that_do_not_join_are_refused_before_the_work(arguments: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=words):
+        mr.run(shop(), out=tmp_path, **{"params": {"contentknn": {"neighbors": 5}}} | arguments)
 
 
 def test_bad_text_and_encoder(tmp_path: Path) -> None:

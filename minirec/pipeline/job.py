@@ -141,12 +141,13 @@ def run(
         columns = text_columns(data, text, built_in=_is_built_in(source))
         if text is None and models is not None and not any(map(reads_content, unfitted)):
             columns = ()  # nobody would read the vectors
+        if columns and not any(map(reads_content, unfitted)):
+            unfitted += [make(name, (params or {}).get(name, {}), seed) for name in CONTENT_MODELS]
+        _check_params(params or {}, [model.name for model in unfitted])
         if columns:
             with clock.step("encode"):
                 data, encoded = encode(data, columns, encoder)
             clock.watch.say(str(encoded))
-            if models is None or not any(map(reads_content, unfitted)):
-                unfitted += [make(name, (params or {}).get(name, {}), seed) for name in CONTENT_MODELS]
         variants = variants_of([model for model in unfitted if model.name not in REFERENCES] or unfitted, params or {})
         with clock.step("split"):
             how = split or ("time" if data.timestamp is not None else "random")
@@ -223,12 +224,10 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _checked(arguments: dict[str, Any]) -> tuple[list[str], tuple[int, ...]]:
     """Names of the models and lengths of the lists; ParameterError for what can be told before the work."""
-    names, params = list(dict.fromkeys(arguments.get("models", DEFAULT_MODELS))), arguments.get("params", {})
+    names = list(dict.fromkeys(arguments.get("models", DEFAULT_MODELS)))
     if not names:
         raise ParameterError("run needs at least one model")
-    for name in params:
-        if name not in names and (name not in CONTENT_MODELS or "models" in arguments):
-            raise ParameterError(f"params are given for {name!r}, which is not among the models: {', '.join(names)}")
+    _check_params(arguments.get("params", {}), names, CONTENT_MODELS)
     for option, known in (("split", SPLITS), ("weights", WEIGHTS), ("encoder", ENCODERS)):
         if arguments.get(option) not in (None, *known):
             raise ParameterError(f"{option} must be one of {', '.join(known)}, got {arguments[option]!r}")
@@ -236,6 +235,13 @@ def _checked(arguments: dict[str, Any]) -> tuple[list[str], tuple[int, ...]]:
     if not lengths or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in lengths):
         raise ParameterError(f"k takes whole numbers of at least 1, got {lengths}")
     return names, tuple(sorted(set(lengths)))
+
+
+def _check_params(params: Iterable[str], names: list[str], others: tuple[str, ...] = ()) -> None:
+    """`params` are for models that take part, or for `others`, of which the data will tell."""
+    for name in params:
+        if name not in names and name not in others:
+            raise ParameterError(f"params are given for {name!r}, which is not among the models: {', '.join(names)}")
 
 
 def _folder(out: str | Path) -> Path:
