@@ -12,8 +12,10 @@ import pytest
 import minirec as mr
 from minirec import pipeline
 from minirec.cli import main
-from minirec.errors import ParameterError
+from minirec.errors import DataError, ModelFitError, ParameterError
 from minirec.evaluation.measure import Measured
+from minirec.features import TextExtractor
+from minirec.features.base import digest_of
 from minirec.pipeline.content import CONTENT_MODELS, make_encoder, text_columns
 from minirec.report import ContentRun, Encoded, content_gain
 
@@ -30,6 +32,23 @@ def shop() -> mr.Dataset:
     data = mr.Dataset.from_arrays(users, items)
     texts = [f"{words[int(item) // 20]} {item}" for item in data.items]
     return data.with_columns(item_features={"title": np.array(texts, object), "price": np.arange(data.n_items)}, name="shop")
+
+
+def renamed(data: mr.Dataset) -> mr.Dataset:
+    """The same with another title of the first item."""
+    titles = data.item_features["title"].copy()
+    titles[0] = "yellow paper hat"
+    return data.with_columns(item_features={"title": titles})
+
+
+class Bytes(TextExtractor):
+    """Counts of characters."""
+
+    dimension = 128
+    fingerprint = digest_of("bytes")
+
+    def encode(self, things: list[str]) -> np.ndarray:
+        return np.array([np.bincount(np.frombuffer(text.encode("ascii"), np.uint8), minlength=128) for text in things], np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +76,7 @@ def test_a_group_of_which_a_single_user_has_an_item_is_not_compared() -> None:
     values["mass_tail.ndcg@3"] = np.array([np.nan, 0.5, np.nan])
     measured = {model: Measured({name: factor * each for name, each in values.items()}, {}) for model, factor in (("a", 2), ("b", 1))}
     result = mr.Result([1, 2, 3], measured, {}, {}, {"k": [3], "seed": 0}, {})
-    panel = content_gain(ContentRun(("title",), Encoded("TfidfLSA", 8, 0.0), 0.1, "a", "b", None, {}), result, {"a": "A", "b": "B"})
+    panel = content_gain(ContentRun(("title",), Encoded("TfidfLSA", 8, 0.0, 60, 0), 0.1, "a", "b", None, {}), result, {"a": "A", "b": "B"})
     assert [row.group for row in panel.rows] == ["all items", "head, by interaction mass", "middle", "tail, by item count"]
 
 
@@ -93,6 +112,56 @@ def test_without_text_there_is_no_panel(tmp_path: Path) -> None:
 def test_models_join_where_text_is_named_and_they_are_not(tmp_path: Path) -> None:
     found = mr.run(shop(), out=tmp_path, models=("itemknn",), text="title", encoder="tfidf", k=3)
     assert set(found.result.models) == {"itemknn", *CONTENT_MODELS}
+
+
+def test_new_items_are_judged_where_all_models_know_content(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("jinja2")
+    mr.run(shop(), out=tmp_path, models=("popularity", "contentknn"), text="title", encoder="tfidf", k=3)
+    content = json.loads((tmp_path / "metrics.json").read_text())["content"]
+    assert (content["with_content"], content["without_content"]) == ("contentknn", None)
+    assert content["new_items"]["contentknn"]["recall@3"] > 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "validation chooses ContentKNN, and no other is there to compare it with." in page
+    assert "New items" in page
+
+
+def test_models_of_content_that_cannot_be_fitted_are_said_to_be_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("jinja2")
+
+    def diverge(*_: object) -> None:
+        raise ModelFitError("diverged")
+
+    monkeypatch.setattr(mr.ContentKNN, "_fit", diverge)
+    found = mr.run(shop(), out=tmp_path, models=("itemknn", "contentknn"), text="title", encoder="tfidf", k=3)
+    assert set(found.left_out) == {"contentknn"}
+    assert "No model that knows these vectors could be fitted." in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_new_items_that_nobody_took_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_: object, **__: object) -> None:
+        raise DataError("no user of train has a new item in test")
+
+    monkeypatch.setattr(pipeline.content, "evaluate_new_items", nobody)
+    mr.run(shop(), out=tmp_path, models=("itemknn", "contentknn"), text="title", encoder="tfidf", k=3)
+    content = json.loads((tmp_path / "metrics.json").read_text())["content"]
+    assert content["new_items"] == {}
+    assert content["left_out"] == {"contentknn": "could not be judged: no user of train has a new item in test"}
+
+
+def test_vectors_that_were_in_the_cache_are_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("jinja2")
+    monkeypatch.setenv("MINIREC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(pipeline.content, "make_encoder", lambda name: Bytes())
+    pages = []
+    for data in (shop(), shop(), renamed(shop())):
+        mr.run(data, out=tmp_path / "out", models=("itemknn", "contentknn"), text="title", k=3)
+        pages.append((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
+    assert "MB of memory." in pages[0]
+    assert "in an earlier run, and read from its cache: what that took is not known here." in pages[1]
+    assert "MB of memory; those of 59 of 60 texts were there, in the cache of an earlier run." in pages[2]
 
 
 def test_models_that_join_take_their_params(tmp_path: Path) -> None:

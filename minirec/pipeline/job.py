@@ -172,10 +172,9 @@ def run(
         with clock.step("evaluate"):
             result = evaluate(fitted, train, held_out, k=ks, metrics=METRICS, seed=seed)
         found = None
-        pair = chosen_pair(validation, variants)
-        if columns and pair is not None and all(name in fitted for name in pair):
-            news, failed = new_items(data, settled, ks, test, seed, weights, clock)
-            found = ContentRun(columns, encoded, clock.seconds["encode"], *pair, news, failed)
+        if columns:
+            news, failed = new_items(data, {name: settled[name] for name in fitted}, ks, test, seed, weights, clock)
+            found = ContentRun(columns, encoded, clock.seconds["encode"], *chosen_pair(validation, variants, fitted), news, failed)
 
         final = settled[best].clone()
         with clock.step(f"fit {best} on all events") as progress:
