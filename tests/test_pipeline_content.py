@@ -14,7 +14,7 @@ from minirec import pipeline
 from minirec.cli import main
 from minirec.errors import DataError, ModelFitError, ParameterError
 from minirec.evaluation.measure import Measured
-from minirec.features import TextExtractor
+from minirec.features import TextExtractor, joined
 from minirec.features.base import digest_of
 from minirec.pipeline.content import CONTENT_MODELS, make_encoder, text_columns
 from minirec.report import ContentRun, Encoded, content_gain
@@ -159,9 +159,20 @@ def test_vectors_that_were_in_the_cache_are_said_to_be(tmp_path: Path, monkeypat
     for data in (shop(), shop(), renamed(shop())):
         mr.run(data, out=tmp_path / "out", models=("itemknn", "contentknn"), text="title", k=3)
         pages.append((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
+        assert not (tmp_path / "out" / "extractor.npz").exists()
     assert "MB of memory." in pages[0]
     assert "in an earlier run, and read from its cache: what that took is not known here." in pages[1]
     assert "MB of memory; those of 59 of 60 texts were there, in the cache of an earlier run." in pages[2]
+
+
+def test_the_extractor_is_kept_where_the_model_reads_its_vectors(tmp_path: Path) -> None:
+    found = mr.run(shop(), out=tmp_path, models=("popularity", "contentknn"), text=("title", "price"), encoder="tfidf", k=3)
+    assert tmp_path / "extractor.npz" in found.files
+    vectors = mr.TfidfLSA.load(tmp_path / "extractor.npz").transform(joined({"title": ["new red wool scarf"], "price": [3]}, ", "))
+    model = mr.load_model(tmp_path / "model.npz").add_items(["scarf"], vectors)
+    assert all("scarf" in shop().item_text(item) for item, _ in model.nearest_by_content("scarf", k=5))
+    mr.run(shop(), out=tmp_path, models=("itemknn",), k=3)
+    assert not (tmp_path / "extractor.npz").exists()
 
 
 def test_models_that_join_take_their_params(tmp_path: Path) -> None:

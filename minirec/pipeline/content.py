@@ -58,8 +58,8 @@ def reads_content(model: Recommender) -> bool:
     return isinstance(model, ContentModel) and model._reads_content
 
 
-def encode(data: Dataset, columns: Sequence[str], encoder: str) -> tuple[Dataset, Encoded]:
-    """The data set with the vectors of its items.
+def encode(data: Dataset, columns: Sequence[str], encoder: str) -> tuple[Dataset, Encoded, TfidfLSA | None]:
+    """The data set with the vectors of its items, and the extractor where it has learned from them.
 
     Vectors of a pretrained encoder are kept in the cache folder, where that can be written.
     """
@@ -69,7 +69,7 @@ def encode(data: Dataset, columns: Sequence[str], encoder: str) -> tuple[Dataset
     found = add_content(data, kept or extractor, columns, name=COLUMN, join=JOIN)
     made, read = (data.n_items, 0) if kept is None else (kept.encoded_, kept.read_)
     encoded = Encoded(type(extractor).__name__, extractor.dimension, (peak_bytes() - before) / 1e6, made, read)
-    return found, encoded
+    return found, encoded, extractor if isinstance(extractor, TfidfLSA) else None
 
 
 def _writable(folder: Path) -> bool:

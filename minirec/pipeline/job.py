@@ -96,7 +96,8 @@ def run(
     6. Fit the chosen one on all events; it is what is saved and what recommends.
 
     out : the folder to write to: report.html (extra: report), metrics.json, recommendations.parquet (extra: io; else .csv),
-        model.npz and run.json. Each file appears whole or not at all.
+        model.npz and run.json; extractor.npz where the model reads vectors that `TfidfLSA` has made, for those of later items. Each
+        file appears whole or not at all.
     models : registry names. params : {model: {parameter: value}}; others keep their defaults. `seed` goes to every model that has
         one. Nothing is tuned but for `GRID`.
     k : lengths of the lists that are measured; the largest is also how many items each user gets.
@@ -138,6 +139,7 @@ def run(
             data, cleaning = clean(data, duplicates="keep", **limits, **least)  # type: ignore[arg-type]
             account = account.extend(cleaning)
         clock.watch.say(f"{data!r}\n{account}")
+        learned = None
         columns = text_columns(data, text, built_in=_is_built_in(source))
         if text is None and models is not None and not any(map(reads_content, unfitted)):
             columns = ()  # nobody would read the vectors
@@ -146,7 +148,7 @@ def run(
         _check_params(params or {}, [model.name for model in unfitted])
         if columns:
             with clock.step("encode"):
-                data, encoded = encode(data, columns, encoder)
+                data, encoded, learned = encode(data, columns, encoder)
             clock.watch.say(str(encoded))
         variants = variants_of([model for model in unfitted if model.name not in REFERENCES] or unfitted, params or {})
         with clock.step("split"):
@@ -207,7 +209,7 @@ def run(
                 repeat=f"minirec run --repeat {folder / 'run.json'}",
                 content=found,
             )
-            files = write(folder, final, recommended, record, outcome, clock.watch)
+            files = write(folder, final, recommended, record, outcome, clock.watch, learned if reads_content(final) else None)
     return Run(folder, files, best, final, result, validation, shift, left_out, account, record)
 
 
