@@ -41,7 +41,7 @@ class ModelFitError(MinirecError, ArithmeticError):
 
 
 class ModelFileError(MinirecError, ValueError):
-    """A model file is damaged, foreign, or of a version that this minirec does not read."""
+    """A file of a model or an extractor is damaged, foreign, or of a version that this minirec does not read."""
 
 
 class MissingExtraError(MinirecError, ImportError):

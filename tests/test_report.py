@@ -11,7 +11,8 @@ import pytest
 
 import minirec as mr
 from minirec.report import Contents, Example, Figure, ModelRow, Part, Recommended, gather, render
-from minirec.report.gather import period
+from minirec.report.gather import _facts, _parts, period
+from minirec.testing.sets import shop, with_content
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
@@ -142,6 +143,36 @@ def test_an_explanation_that_a_model_lacks_is_said(tmp_path: Path) -> None:
 )
 def test_period(times: list[int] | None, expected: str) -> None:
     assert period(mr.Dataset.from_arrays([1, 2], ["a", "b"], times=times)) == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (mr.ContentKNN(), {"content"}),
+        (mr.FeatureALS(iterations=2), {"content", "behaviour"}),
+        (mr.L3AE(), {"content", "behaviour"}),
+        (mr.Hybrid(iterations=2), {"content", "identity"}),
+        (mr.SASRec(iterations=1), {"left out"}),
+        (mr.ItemKNN(), set()),
+    ],
+)
+def test_parts_of_a_score_name_the_items_that_they_are_of(model: mr.Recommender, said: set[str]) -> None:
+    data = with_content(shop())
+    data = data.with_columns(item_features={"name": {item: f"thing {item}" for item in data.items}, **data.item_features})
+    user = data.users[0]
+    known = {f"thing {item}" for item in data.items.ids(data.item[data.user == 0])}
+    model = model.clone().fit(data)
+    texts = [part.text for part in _parts(model, user, model.recommend(user, k=1)[0].items[0], data)]
+    named = [text.split(", ") for text in texts if text.startswith("thing")]
+    assert {name for name, *_ in named} <= known
+    assert {side for _, *sides in named for side in sides} == said
+    assert len(named) >= len(known) / 2
+
+
+def test_columns_of_vectors_are_no_text_of_items() -> None:
+    data = with_content(shop())
+    assert "Item text" not in dict(_facts(data, None))
+    assert dict(_facts(data.with_columns(item_features={"name": {}, **data.item_features}), None))["Item text"] == "name"
 
 
 def test_gather_is_public() -> None:

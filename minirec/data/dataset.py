@@ -58,7 +58,7 @@ class Dataset:
         """Build from columns of equal length: lists, NumPy arrays, pandas / polars / Arrow columns.
 
         Ids are whole numbers or strings. Weights must be finite. Times are whole numbers, or datetimes (turned into seconds).
-        Features are keyed by column name; each maps ids to values as a dictionary {id: value}.
+        Features are keyed by column name; each maps ids to values as a dictionary {id: value}, or is an array in the order of the ids.
         """
         user_index, user = factorize(users, "user id")
         item_index, item = factorize(items, "item id")
@@ -164,6 +164,10 @@ class Dataset:
             columns["weight"] = _weight_column(columns["weight"], len(self))
         if columns.get("timestamp") is not None:
             columns["timestamp"] = _time_column(columns["timestamp"], len(self))
+        for side in ("user", "item"):
+            if f"{side}_features" in columns:
+                index = columns.get(f"{side}s", getattr(self, f"{side}s"))
+                columns[f"{side}_features"] = align_features(columns[f"{side}_features"], index)
         return replace(self, **columns)
 
     def item_text(self, item: Id, column: str | None = None) -> str:
@@ -175,14 +179,20 @@ class Dataset:
 
 
 def align_features(features: Mapping[str, Any], index: IdIndex) -> dict[str, NDArray[Any]]:
-    """Columns {name: {id: value}} as arrays in row order; a missing id gets "" for text and NaN for numbers."""
+    """Columns {name: {id: value}} as arrays in row order; a missing id gets "" for text and NaN for numbers. Arrays are in it already."""
     aligned: dict[str, NDArray[Any]] = {}
     for name, values in features.items():
         if isinstance(values, np.ndarray):
-            if len(values) != len(index):
-                raise DataError(f"feature {name!r} has {len(values)} entries for {len(index)} ids")
+            entries = len(values) if values.ndim else 0
+            if entries != len(index):
+                raise DataError(f"feature {name!r} has {entries} entries for {len(index)} ids: an array has one for each, in their order")
             aligned[name] = values
             continue
+        if not isinstance(values, Mapping):
+            raise DataError(
+                f"feature {name!r} is of type {type(values).__name__}: a dictionary {{id: value}} is needed, or an array of NumPy in the "
+                "order of the ids"
+            )
         rows = index.rows(list(values))
         known = [(row, value) for row, value in zip(rows.tolist(), values.values(), strict=True) if row >= 0]
         text = any(isinstance(value, str) for _, value in known)

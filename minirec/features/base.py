@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
@@ -95,7 +95,7 @@ class Extractor(ABC):
     def prepared(self, things: Things) -> list[Any]:
         """Each thing as `encode` wants it, None for a missing one; of a mapping, its fields ((name, value), ...) in one."""
         if not isinstance(things, Mapping):
-            return self._checked_all(things)
+            return _checked_all(self.checked, things)
         fields, weights = self._fields(things)
         return _joined_rows({name: fields[name] for name in weights})
 
@@ -107,20 +107,9 @@ class Extractor(ABC):
         """Hash of what a thing holds (of a file: its bytes); the cache goes by it."""
         return bytes.fromhex(digest_of(thing))[:16]
 
-    def _checked_all(self, things: Iterable[Any], field: str = "") -> list[Any]:
-        if isinstance(things, (str, bytes)):
-            raise DataError(f"things must be a sequence of things, got one {type(things).__name__}: put it into a list")
-        checked = []
-        for at, thing in enumerate(things):
-            try:
-                checked.append(self.checked(thing))
-            except DataError as error:
-                raise DataError(f"thing {at}{f' of field {field!r}' if field else ''}: {error}") from None
-        return checked
-
     def _fields(self, things: Mapping[str, Any]) -> tuple[dict[str, list[Any]], dict[str, float]]:
         """The checked fields, and the weights of those that count."""
-        fields = {name: self._checked_all(values, name) for name, values in things.items()}
+        fields = {name: _checked_all(self.checked, values, name) for name, values in things.items()}
         lengths = {name: len(values) for name, values in fields.items()}
         if not lengths or len(set(lengths.values())) > 1:
             raise DataError(f"fields of equal length are needed, got {lengths}")
@@ -160,17 +149,22 @@ class TextExtractor(Extractor):
     """An extractor of texts: numbers are written out, broken surrogates become U+FFFD; anything else is refused."""
 
     def checked(self, thing: Any) -> Any:
-        if is_missing(thing):
-            return None
-        if isinstance(thing, (int, float, np.number)):
-            return str(thing)
-        if not isinstance(thing, str):
-            raise DataError(f"a text is needed, got {type(thing).__name__}")
-        try:
-            thing.encode()
-        except UnicodeEncodeError:
-            return thing.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return checked_text(thing)
+
+
+def checked_text(thing: Any) -> str | None:
+    """A text or a number as a text, None for a missing one; DataError for anything else."""
+    if is_missing(thing):
+        return None
+    if isinstance(thing, (int, float, np.number)):
         return str(thing)
+    if not isinstance(thing, str):
+        raise DataError(f"a text is needed, got {type(thing).__name__}")
+    try:
+        thing.encode()
+    except UnicodeEncodeError:
+        return thing.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return str(thing)
 
 
 def is_missing(thing: Any) -> bool:
@@ -195,9 +189,12 @@ def normalized(vectors: NDArray[Any]) -> Vectors:
 
 
 def joined(fields: Mapping[str, Sequence[Any] | NDArray[Any]], separator: str = ". ") -> list[str | None]:
-    """The fields of each thing as one text, in their order, without the missing ones; None where all are missing."""
-    rows = zip(*fields.values(), strict=True)
-    return [separator.join(str(text) for text in row if not is_missing(text)) or None for row in rows]
+    """The fields of each thing as one text, in their order, without the missing ones; None where all are missing.
+
+    DataError where something is neither a text nor a number.
+    """
+    columns = [_checked_all(checked_text, values, name) for name, values in fields.items()]
+    return [separator.join(text for text in row if text is not None) or None for row in zip(*columns, strict=True)]
 
 
 def digest_of(*parts: Any) -> str:
@@ -230,9 +227,9 @@ def add_content(
 ) -> Dataset:
     """The data set with a column of vectors float32 (n_items, d) among its item features, made of the columns named.
 
-    One column gives a sequence of things, several give fields; with `join` they become one text, with this text between them. With
-    None, the things are the item ids (`Precomputed`). The extractor is fitted on them if it has not been. Keep it:
-    `extractor.transform` makes the vectors of items that come later.
+    One column gives a sequence of things, several give fields; with `join` they become one text, with this text between them, and
+    weights of fields are refused. With None, the things are the item ids (`Precomputed`). The extractor is fitted on them if it has
+    not been. Keep it: `extractor.transform` makes the vectors of items that come later.
     """
     features, names = dataset.item_features, (columns,) if isinstance(columns, str) else tuple(columns or ())
     if columns is not None and (not names or any(column not in features for column in names)):
@@ -242,11 +239,28 @@ def add_content(
     fields = {column: features[column] for column in names}
     things: Things = list(dataset.items) if columns is None else fields if len(fields) > 1 else features[names[0]]
     if join is not None and fields:
+        if given := getattr(extractor, "weights", None):
+            raise ParameterError(
+                f"with join= the fields become one text, so weights of fields {dict(given)} cannot count: leave out one of them"
+            )
         things = joined(fields, join)
     vectors = extractor.transform(things) if extractor.fitted else extractor.fit_transform(things)
     if not present(vectors).any():
         raise DataError(f"no item of {dataset.name!r} has content in {list(names) or 'its id'}: all vectors are zero")
     return dataset.with_columns(item_features={**features, name: vectors})
+
+
+def _checked_all(checked: Callable[[Any], Any], things: Iterable[Any], field: str = "") -> list[Any]:
+    """Each thing checked; the message of an error says which one it was."""
+    if isinstance(things, (str, bytes)):
+        raise DataError(f"things must be a sequence of things, got one {type(things).__name__}: put it into a list")
+    found = []
+    for at, thing in enumerate(things):
+        try:
+            found.append(checked(thing))
+        except DataError as error:
+            raise DataError(f"thing {at}{f' of field {field!r}' if field else ''}: {error}") from None
+    return found
 
 
 def _joined_rows(fields: Mapping[str, list[Any]]) -> list[tuple[tuple[str, Any], ...] | None]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..data.writers import atomic_path
 from ..errors import DataWarning, ParameterError
-from .base import Extractor, Things, Vectors
+from .base import Extractor, Things, Vectors, present
+from .precomputed import Precomputed
 
 
 def cached(extractor: Extractor, folder: str | Path, *, chunk: int = 1024) -> Cached:
@@ -26,14 +27,19 @@ class Cached(Extractor):
     (`folder/fingerprint/chunk.npz`: keys uint8 (n, 16), vectors float32 (n, d)). So work that is interrupted goes on after the last
     whole chunk, with the same vectors as without the interruption; beside the vectors that are returned, a chunk and the keys are all
     that is in memory. A chunk that cannot be read is reported (DataWarning), removed and made again. Several processes may share
-    a folder.
+    a folder. A row of zeros is not kept: what nothing could be made of, such as a damaged file, is tried, and told of, each time.
+
+    encoded_, read_ : of how many things the vectors were made, and of how many they were there, since the wrapping.
     """
 
     def __init__(self, extractor: Extractor, folder: str | Path, chunk: int = 1024) -> None:
         if chunk < 1:
             raise ParameterError(f"chunk must be at least 1, got {chunk}")
+        if isinstance(extractor, Precomputed):
+            raise ParameterError("Precomputed looks its vectors up, so there is nothing to keep in a cache: use it without cached")
         self.extractor, self.folder, self.chunk = extractor, Path(folder), chunk
         self.joint, self.normalize, self.weights = extractor.joint, extractor.normalize, extractor.weights  # type: ignore[misc]
+        self.encoded_ = self.read_ = 0
 
     def fit(self, things: Things) -> Self:
         self.extractor.fit(things)
@@ -63,7 +69,7 @@ class Cached(Extractor):
         wanted: dict[bytes, list[int]] = {}
         for row, thing in enumerate(things):
             wanted.setdefault(self.content(thing), []).append(row)
-        out = np.zeros((len(things), self.dimension), np.float32)
+        out, distinct = np.zeros((len(things), self.dimension), np.float32), len(wanted)
 
         def put(keys: list[bytes], vectors: Vectors) -> None:
             found = [(row, at) for at, key in enumerate(keys) for row in wanted.pop(key, ())]
@@ -75,12 +81,16 @@ class Cached(Extractor):
             if wanted and (held := self._read(path)):
                 put(*held)
         left = list(wanted)
+        self.read_ += distinct - len(left)
         for start in range(0, len(left), self.chunk):
             keys = left[start : start + self.chunk]
             vectors = self.extractor.encode([things[wanted[key][0]] for key in keys])
-            raw = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16)
-            with atomic_path(folder / f"{keys[0].hex()}-{len(keys)}.npz") as draft, open(draft, "wb") as file:
-                np.savez(file, keys=raw, vectors=vectors)
+            self.encoded_ += len(keys)
+            made = present(vectors)
+            if made.any():
+                raw = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16)[made]
+                with atomic_path(folder / f"{raw[0].tobytes().hex()}-{len(raw)}.npz") as draft, open(draft, "wb") as file:
+                    np.savez(file, keys=raw, vectors=vectors[made])
             put(keys, vectors)
         return out
 

@@ -68,17 +68,25 @@ class LanguageModel(TextExtractor):
         self.normalize = self.settings.normalize if normalize is None else normalize
         self.max_length = max_length or self.settings.max_length
         self.prompt = self.settings.prompt if prompt is None else prompt
+        self._tokenizer = tokenizer(self.settings)  # here, so that a missing package is told of before there is work
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(self.max_length)
 
     @property
     def dimension(self) -> int:
         return self.settings.dimension
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        inside = self.settings.inside
-        words = next((path for path in (inside / "tokenizer.json", inside / "vocab.txt") if path.is_file()), inside / "tokenizer.json")
         how = [self.pooling, self.normalize, self.max_length, self.precision or "", self.prompt, self.settings.lower]
-        return digest_of("language-model 1", inside / WEIGHTS, words, json.dumps(self.settings.config, sort_keys=True), how)
+        return digest_of("language-model 1", self._files, json.dumps(self.settings.config, sort_keys=True), how, resolve())
+
+    @cached_property
+    def _files(self) -> str:
+        """Digest of the weights, and of what the tokeniser is made of."""
+        inside = self.settings.inside
+        names = ("tokenizer.json",) if (inside / "tokenizer.json").is_file() else ("vocab.txt", "tokenizer_config.json")
+        return digest_of(inside / WEIGHTS, [inside / name for name in names if (inside / name).is_file()])
 
     def encode(self, things: list[Any]) -> Vectors:
         """Vectors of texts, 1,024 at a time; see engine/encoder.py for the cost."""
@@ -132,13 +140,6 @@ class LanguageModel(TextExtractor):
     @cached_property
     def _encoder(self) -> Encoder:
         return encoder(self.settings, self.precision)
-
-    @cached_property
-    def _tokenizer(self) -> Any:
-        made = tokenizer(self.settings)
-        made.no_padding()
-        made.enable_truncation(self.max_length)
-        return made
 
     def _tokens(self, texts: list[str]) -> list[list[int]]:
         """The tokens of texts; none of a text that has only those that mark the ends."""

@@ -45,15 +45,16 @@ class MediaExtractor(Extractor):
         return digest_of(type(self).__name__, 1, self.parts, self.damaged, self._settings())
 
     def checked(self, thing: Any) -> Any:
-        if isinstance(thing, np.ndarray) and thing.ndim and thing.size:
-            return thing
+        if isinstance(thing, np.ndarray) and thing.ndim:
+            return thing if thing.size else None
         if isinstance(thing, (str, Path)):
             return None if is_missing(thing) else Path(thing)
-        if is_missing(thing) or (isinstance(thing, (bytes, bytearray, np.ndarray)) and not len(thing)):
+        if is_missing(thing) or (isinstance(thing, (bytes, bytearray)) and not thing):
             return None
         if isinstance(thing, (bytes, bytearray)):
             return bytes(thing)
-        raise DataError(f"a path, bytes or an array is needed, got {type(thing).__name__}")
+        kind = "an array without dimensions" if isinstance(thing, np.ndarray) else type(thing).__name__
+        raise DataError(f"a path, bytes or an array is needed, got {kind}")
 
     def content(self, thing: Any) -> bytes:
         try:

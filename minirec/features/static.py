@@ -15,6 +15,7 @@ from ..engine.backend import resolve
 from ..engine.propagate import propagate
 from ..engine.sparse import CSR
 from ..errors import DataError, MissingExtraError, ParameterError
+from ..options import thread_count
 from .base import TextExtractor, Vectors, digest_of, normalized
 from .safetensors import SafeTensors
 
@@ -93,8 +94,11 @@ class StaticEmbedding(TextExtractor):
 
     def _block(self, texts: list[str]) -> Vectors:
         cut = [text[: LONGEST_TOKEN * self.max_tokens] for text in texts]
-        found = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(cut, add_special_tokens=False)]
-        known = [[token for token in tokens if token != self._unknown][: self.max_tokens] for tokens in found]
+        if thread_count() > 1:
+            found = self._tokenizer.encode_batch_fast(cut, add_special_tokens=False)
+        else:  # encode_batch_fast has threads of its own
+            found = [self._tokenizer.encode(text, add_special_tokens=False) for text in cut]
+        known = [[token for token in own.ids if token != self._unknown][: self.max_tokens] for own in found]
         counts = np.array([len(tokens) for tokens in known])
         tokens = np.array([token for tokens in known for token in tokens], np.int64)
         distinct, column = np.unique(tokens, return_inverse=True)

@@ -1,8 +1,8 @@
 """Texts to terms: the words and the runs of characters in them, as 64-bit numbers, counted a million characters at a time.
 
 A text is folded first: compatibility forms and case (Unicode NFKC, case folding), no accents, no vowel points of Hebrew and Arabic, no
-invisible characters. What is left is cut at everything but letters, marks and digits, and where a script that is written without spaces
-(Han, kana, hangul, Thai, Lao, Khmer, Burmese) begins or ends.
+invisible characters; of the marks on one character the first 30. What is left is cut at everything but letters, marks and digits, and
+where a script that is written without spaces (Han, kana, hangul, Thai, Lao, Khmer, Burmese) begins or ends.
 
 words : each word; of scripts without spaces each character and each two in a row.
 characters : n in a row within a word, with a mark for its beginning and its end; of scripts without spaces, n in a row.
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 2**20  # characters at a time
+MARKS = 30  # on one character
 BREAK, WORD, DENSE, DROP = range(4)
 _DENSE = (
     *((0x0E00, 0x0F00), (0x1000, 0x10A0), (0x1780, 0x1800), (0x3005, 0x3008), (0x3040, 0x3100), (0x31F0, 0x3200)),
@@ -107,8 +108,14 @@ def fold(text: str) -> str:
     """Compatibility forms, case and accents folded; still with the characters that `Folded` drops, composed where they can be."""
     if text.isascii():
         return text.lower()
-    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return unicodedata.normalize("NFC", _ACCENTS.sub("", text))
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", _cut(text)).casefold())
+    return unicodedata.normalize("NFC", _cut(_ACCENTS.sub("", text)))
+
+
+def _cut(text: str) -> str:
+    """Without marks beyond 30 in a row, as in the stream-safe text format of Unicode: to put a run in order takes its length squared."""
+    marks = "".join(sorted(each for each in set(text) if unicodedata.combining(unicodedata.normalize("NFKD", each)[0])))
+    return re.sub(f"([{marks}]{{{MARKS}}})[{marks}]+", r"\1", text) if marks else text
 
 
 def _kinds(codes: NDArray[np.uint32]) -> NDArray[np.int8]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.archive import damage_told, read_archive, write_archive
 from ..engine.backend import one_blas_thread, resolve
 from ..engine.propagate import propagate
 from ..engine.sparse import CSR
@@ -15,6 +17,8 @@ from ..engine.svd import truncated_svd
 from ..errors import DataError, NotFittedError, ParameterError
 from .base import TextExtractor, Things, Vectors, digest_of, normalized
 from .terms import Folded, Hashes, Terms, blocks
+
+KIND, VERSION, CLASS = "extractor", 1, "tfidf-lsa"  # of the files
 
 
 class TfidfLSA(TextExtractor):
@@ -103,7 +107,7 @@ class TfidfLSA(TextExtractor):
     @property
     def fingerprint(self) -> str:
         learned = [self.axes, *self._words, *self._grams]
-        return digest_of("tfidf-lsa 1", learned, self.characters, float(self.character_weight), dict(self.weights or {}))
+        return digest_of("tfidf-lsa 1", learned, self.characters, float(self.character_weight), self._given())
 
     def encode(self, things: list[Any]) -> Vectors:
         axes = self.axes
@@ -112,11 +116,47 @@ class TfidfLSA(TextExtractor):
             parts = [propagate(part, axes, backend=self.backend_) for part in self._parts(texts)]
         return normalized(np.concatenate(parts))
 
+    def save(self, path: str | Path) -> None:
+        """Write what `fit` has learned, for TfidfLSA.load: an .npz of plain arrays with a JSON header; it appears whole or not at all."""
+        settings = {
+            "components": int(self.components),
+            "characters": [int(n) for n in self.characters],
+            "character_weight": float(self.character_weight),
+            "min_things": int(self.min_things),
+            "max_terms": int(self.max_terms),
+            "weights": self._given() or None,
+            "seed": int(self.seed),
+        }
+        learned = {"axes": self.axes, **self._words.arrays("words"), **self._grams.arrays("grams")}
+        write_archive(path, KIND, VERSION, {"class": CLASS, "params": settings}, learned)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote. Nothing in the file is executed; ModelFileError where it is damaged, foreign or of an unknown version."""
+        path = Path(path)
+        with damage_told(path, KIND):
+            header, arrays = read_archive(path, KIND, VERSION, (CLASS,))
+            made = cls(**header["params"])
+            if any(type(n) is not int for n in made.characters) or any(type(w) is not float for w in (made.weights or {}).values()):
+                raise ValueError("its parameters are of other types than those of TfidfLSA")
+            made._words, made._grams, axes = _Vocabulary.of(arrays, "words"), _Vocabulary.of(arrays, "grams"), arrays["axes"]
+            terms = len(made._words.terms) + len(made._grams.terms)
+            if axes.dtype != np.float32 or axes.ndim != 2 or len(axes) != terms or not terms or not axes.shape[1]:
+                raise ValueError(f"axes are {axes.dtype}{axes.shape} for {terms} terms")
+            if not np.isfinite(axes).all():
+                raise ValueError("axes are not finite")
+            made._axes, made.backend_ = axes, resolve()
+        return made
+
     def tfidf(self, things: Things) -> CSR:
         """The matrix of the x (things x terms), rows of length 1; a row without terms is empty."""
         self.axes  # noqa: B018 (raises where nothing has been learned)
         texts = [() if thing is None else thing for thing in self.prepared(things)]
         return self._matrix(_Texts(texts, self.weights))
+
+    def _given(self) -> dict[str, float]:
+        """The weights of the fields, of one type: 2 and 2.0 are one weight."""
+        return {name: float(weight) for name, weight in (self.weights or {}).items()}
 
     def _terms(self, texts: Sequence[str], grams: bool) -> Terms:
         folded = Folded(texts)
@@ -174,6 +214,20 @@ class _Vocabulary(NamedTuple):
     @classmethod
     def empty(cls) -> _Vocabulary:
         return cls(np.zeros(0, np.uint64), np.zeros(0))
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]], name: str) -> _Vocabulary:
+        """The one that `arrays` gave; ValueError where it cannot be one."""
+        terms, idf = arrays[f"{name}.terms"], arrays[f"{name}.idf"]
+        if terms.dtype != np.uint64 or idf.dtype != np.float64 or terms.ndim != 1 or idf.shape != terms.shape:
+            raise ValueError(f"{name} are {terms.dtype}{terms.shape} with {idf.dtype}{idf.shape}")
+        if (terms[1:] <= terms[:-1]).any() or not np.isfinite(idf).all() or (idf <= 0).any():
+            raise ValueError(f"{name} are out of order, or not finite")
+        return cls(terms, idf)
+
+    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """The columns by name."""
+        return {f"{name}.terms": self.terms, f"{name}.idf": self.idf}
 
     def weighted(self, found: Terms, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Text, column and value of the entries of x for n texts, each text's of length 1."""

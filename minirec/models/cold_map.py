@@ -37,6 +37,7 @@ class ColdMap(ContentModel):
     map="nearest", for all models: the score of a new item is the mean of the scores of the `neighbors` items of training nearest by
     content, weighted by the cosines of the content, from which the mean is taken off.
     An item without content gets the mean vector, or the mean score. Items of training keep what the model says of them.
+    There is no network among the maps: a network was not measured to earn its place.
 
     Parameters
     ----------

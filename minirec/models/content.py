@@ -129,7 +129,7 @@ class ContentModel(Recommender):
             raise NotSupportedError(
                 f"{type(self).__name__} "
                 + ("was fitted without" if "user_content_" in self._state else "does not use")
-                + " features of users: recommend to new users by history=..., or take in their events by update"
+                + " features of users: recommend to new users by history=..."
             )
         self._need_users("add_users", True)
         grown = self._grow("user", self.users_, users, features)

@@ -1,4 +1,4 @@
-"""Model files: one .npz of plain arrays, with a JSON header; no pickle, only classes of the registry.
+"""Model files (`data/archive.py`): one .npz of plain arrays, with a JSON header; no pickle, only classes of the registry.
 
 Header: format ("minirec model"), format_version, class (registry name), params, provenance, history, items_only, and the plain
 numbers of the state. Arrays: the id indexes, the seen events, and the state of the model; a CSR takes four of them. A model that
@@ -7,41 +7,28 @@ is part of another's state stands in its header under `models`, and its arrays h
 
 from __future__ import annotations
 
-import json
-import math
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.archive import damage_told, read_archive, write_archive
 from ..data.ids import IdIndex
 from ..engine.backend import resolve
 from ..engine.sparse import CSR
-from ..errors import MinirecError, ModelFileError, NotSupportedError
+from ..errors import NotSupportedError
 
 if TYPE_CHECKING:
     from .base import Recommender
 
-FORMAT, VERSION = "minirec model", 1
-# what reading a damaged file may raise, in zipfile, json, NumPy and the checks below
-_DAMAGE = (
-    OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, OverflowError, MemoryError, NotImplementedError,
-    RuntimeError, RecursionError, SyntaxError, struct.error, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+KIND, VERSION = "model", 1
 
 
 def save(model: Recommender, path: str | Path, *, items_only: bool) -> None:
     """Write a fitted model; the file appears whole or not at all. The same model gives the same bytes."""
-    from ..data.writers import atomic_path
-
     arrays: dict[str, Any] = {}
-    header = {"format": FORMAT, "format_version": VERSION} | _pack(model, "", arrays, items_only)
-    text = json.dumps(header, sort_keys=True, allow_nan=False)
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, header=np.frombuffer(text.encode(), np.uint8), **arrays)
+    header = _pack(model, "", arrays, items_only)
+    write_archive(path, KIND, VERSION, header, arrays)
 
 
 def _pack(model: Recommender, prefix: str, arrays: dict[str, Any], items_only: bool) -> dict[str, Any]:
@@ -87,47 +74,9 @@ def load_model(path: str | Path) -> Recommender:
     from . import MODELS
 
     path = Path(path)
-    if not path.is_file():
-        raise ModelFileError(f"there is no model file {path}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            if sum(info.file_size for info in members.values()) > path.stat().st_size:
-                raise ValueError("its arrays are larger than the file")  # compressed, or overlapping: not written by `save`
-            if "header" not in members:
-                raise ModelFileError(f"{path} is not a minirec model: it has no header")
-            header = json.loads(_read(archive, members.pop("header")).tobytes().decode())
-            if not isinstance(header, dict) or header.get("format") != FORMAT:
-                raise ModelFileError(f"{path} is not a minirec model: its header is foreign")
-            if header.get("format_version") != VERSION:
-                raise ModelFileError(f"{path} has format version {header.get('format_version')!r}; this minirec reads {VERSION}")
-            if header.get("class") not in MODELS:
-                raise ModelFileError(f"{path} holds a model of the unknown class {header.get('class')!r}; known are {', '.join(MODELS)}")
-            arrays = {name: _read(archive, info) for name, info in members.items()}
+    with damage_told(path, KIND):
+        header, arrays = read_archive(path, KIND, VERSION, MODELS)
         return _restore(MODELS[header["class"]], header, arrays)
-    except ModelFileError:
-        raise
-    except (MinirecError, *_DAMAGE) as error:
-        raise ModelFileError(
-            f"{path} is not a readable minirec model; it is damaged or foreign ({type(error).__name__}: {error})"
-        ) from error
-
-
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
-    """One array of the archive. Its size is checked before memory is taken for it; Python objects are refused."""
-    with archive.open(info) as file:
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError(f"{info.filename} is not a plain array")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-        if (
-            dtype.hasobject
-            or not dtype.isnative
-            or min(shape, default=0) < 0
-            or file.tell() + math.prod(shape) * dtype.itemsize != info.file_size
-        ):
-            raise ValueError(f"{info.filename} is not the array that its header tells of")
-        array = np.frombuffer(bytearray(file.read()), dtype)
-        return array.reshape(shape, order="F" if fortran else "C")
 
 
 def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, Any], prefix: str = "") -> Recommender:

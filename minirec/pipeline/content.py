@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from ..options import cache_folder
 from ..report import Encoded
 from .steps import Clock, choose, fit_all
 
-COLUMN = "text"  # the item feature that the vectors become
+COLUMN = "text_vectors"  # the item feature that the vectors become; a feature of texts may well be called "text"
+JOIN = ", "  # between the texts of an item, which become one
 DEFAULT_TEXT = {"completejourney": ("department", "category", "type", "brand", "package_size")}
 CONTENT_MODELS = ("contentknn", "coldmap", "featureals")  # join the default models where there are vectors
 ENCODERS = ("auto", "language-model", "static", "tfidf")
@@ -57,15 +58,18 @@ def reads_content(model: Recommender) -> bool:
     return isinstance(model, ContentModel) and model._reads_content
 
 
-def encode(data: Dataset, columns: Sequence[str], encoder: str) -> tuple[Dataset, Encoded]:
-    """The data set with the vectors of its items. Those of a pretrained encoder are kept in the cache folder, where that can be written."""
-    made = make_encoder(encoder)
-    before = peak_bytes()
-    name, folder = type(made).__name__, cache_folder() / "vectors"
-    if made.fitted and _writable(folder):
-        made = cached(made, folder)
-    found = add_content(data, made, columns, name=COLUMN, join=", ")
-    return found, Encoded(name, made.dimension, (peak_bytes() - before) / 1e6)
+def encode(data: Dataset, columns: Sequence[str], encoder: str) -> tuple[Dataset, Encoded, TfidfLSA | None]:
+    """The data set with the vectors of its items, and the extractor where it has learned from them.
+
+    Vectors of a pretrained encoder are kept in the cache folder, where that can be written.
+    """
+    extractor = make_encoder(encoder)
+    before, folder = peak_bytes(), cache_folder() / "vectors"
+    kept = cached(extractor, folder) if extractor.fitted and _writable(folder) else None
+    found = add_content(data, kept or extractor, columns, name=COLUMN, join=JOIN)
+    made, read = (data.n_items, 0) if kept is None else (kept.encoded_, kept.read_)
+    encoded = Encoded(type(extractor).__name__, extractor.dimension, (peak_bytes() - before) / 1e6, made, read)
+    return found, encoded, extractor if isinstance(extractor, TfidfLSA) else None
 
 
 def _writable(folder: Path) -> bool:
@@ -94,25 +98,36 @@ def new_items(
     for the users who took them.
     """
     knowing = {name: model for name, model in models.items() if reads_content(model)}
-    train, held_out = split(data, "cold-items", test=test, seed=seed)
+    if not knowing:
+        return None, {}
     failed: dict[str, str] = {}
+    train, held_out = split(data, "cold-items", test=test, seed=seed)
     fitted = fit_all(knowing, train, weights, failed, clock, "without the new items")
     fresh = held_out.compact()
     for model in fitted.values():
         assert isinstance(model, ContentModel)
-        model.add_items(list(fresh.items), {COLUMN: fresh.item_features[COLUMN]})
+        model.add_items(list(fresh.items), fresh.item_features)  # all columns: a model may read other vectors, too
     if not fitted:
         return None, failed
-    with clock.step("evaluate new items"):
-        return evaluate_new_items(fitted, train, held_out, k=ks, seed=seed), failed
+    try:
+        with clock.step("evaluate new items"):
+            return evaluate_new_items(fitted, train, held_out, k=ks, seed=seed), failed
+    except DataError as error:  # small data: nobody who is left took one of them
+        return None, failed | dict.fromkeys(fitted, f"could not be judged: {error}")
 
 
-def chosen_pair(validation: Result, variants: Mapping[str, Recommender]) -> tuple[str, str] | None:
-    """The models that the rule of `run` chooses among those that know content, and among the others; None where one side is empty."""
-    sides: list[str] = []
-    for knows in (True, False):
-        names = [name for name in validation.models if reads_content(variants[name]) == knows]
-        if not names:
-            return None
-        sides.append(variants[choose(replace(validation, measured={name: validation.measured[name] for name in names}))[0]].name)
-    return sides[0], sides[1]
+def chosen_pair(validation: Result, variants: Mapping[str, Recommender], fitted: Collection[str]) -> tuple[str | None, str | None]:
+    """The models that the rule of `run` chooses among those that know content, and among the others; None for a side without any.
+
+    `fitted` : those that could be fitted on train, too.
+    """
+
+    def best(knows: bool) -> str | None:
+        measured = {
+            name: found
+            for name, found in validation.measured.items()
+            if reads_content(variants[name]) == knows and variants[name].name in fitted
+        }
+        return variants[choose(replace(validation, measured=measured))[0]].name if measured else None
+
+    return best(True), best(False)

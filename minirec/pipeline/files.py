@@ -13,25 +13,39 @@ import numpy as np
 
 from ..data.writers import atomic_path
 from ..errors import MissingExtraError
+from ..features import TfidfLSA
 from ..models import Recommendations, Recommender
 from ..report import ContentRun, Outcome, gather, render
 from .steps import Watch
 
 
 def write(
-    folder: Path, model: Recommender, recommended: Recommendations, record: Mapping[str, Any], outcome: Outcome, watch: Watch
+    folder: Path,
+    model: Recommender,
+    recommended: Recommendations,
+    record: Mapping[str, Any],
+    outcome: Outcome,
+    watch: Watch,
+    extractor: TfidfLSA | None,
 ) -> tuple[Path, ...]:
-    """All files of a run; one of an earlier run that would not belong to them goes."""
-    report = folder / "report.html"
-    files = [_write_recommendations(recommended, folder, watch), folder / "metrics.json", folder / "model.npz", folder / "run.json"]
-    model.save(folder / "model.npz")
-    _write_json(folder / "metrics.json", _metrics(outcome))
-    _write_json(folder / "run.json", record)
+    """All files of a run; one of an earlier run that would not belong to them goes. The page is made before anything is written."""
+    report, learned = folder / "report.html", folder / "extractor.npz"
+    page = None
     try:
         page = render(gather(outcome))
     except MissingExtraError as error:
-        report.unlink(missing_ok=True)
         watch.say(str(error))
+    files = [_write_recommendations(recommended, folder, watch), folder / "metrics.json", folder / "model.npz", folder / "run.json"]
+    model.save(folder / "model.npz")
+    if extractor is None:
+        learned.unlink(missing_ok=True)
+    else:
+        extractor.save(learned)
+        files.append(learned)
+    _write_json(folder / "metrics.json", _metrics(outcome))
+    _write_json(folder / "run.json", record)
+    if page is None:
+        report.unlink(missing_ok=True)
         return tuple(files)
     with atomic_path(report) as draft:
         draft.write_text(page, encoding="utf-8")

@@ -96,7 +96,8 @@ def run(
     6. Fit the chosen one on all events; it is what is saved and what recommends.
 
     out : the folder to write to: report.html (extra: report), metrics.json, recommendations.parquet (extra: io; else .csv),
-        model.npz and run.json. Each file appears whole or not at all.
+        model.npz and run.json; extractor.npz where the model reads vectors that `TfidfLSA` has made, for those of later items. Each
+        file appears whole or not at all.
     models : registry names. params : {model: {parameter: value}}; others keep their defaults. `seed` goes to every model that has
         one. Nothing is tuned but for `GRID`.
     k : lengths of the lists that are measured; the largest is also how many items each user gets.
@@ -138,15 +139,17 @@ def run(
             data, cleaning = clean(data, duplicates="keep", **limits, **least)  # type: ignore[arg-type]
             account = account.extend(cleaning)
         clock.watch.say(f"{data!r}\n{account}")
-        columns = text_columns(data, text, built_in=source is None or isinstance(source, str))
+        learned = None
+        columns = text_columns(data, text, built_in=_is_built_in(source))
         if text is None and models is not None and not any(map(reads_content, unfitted)):
             columns = ()  # nobody would read the vectors
+        if columns and not any(map(reads_content, unfitted)):
+            unfitted += [make(name, (params or {}).get(name, {}), seed) for name in CONTENT_MODELS]
+        _check_params(params or {}, [model.name for model in unfitted])
         if columns:
             with clock.step("encode"):
-                data, encoded = encode(data, columns, encoder)
+                data, encoded, learned = encode(data, columns, encoder)
             clock.watch.say(str(encoded))
-            if models is None or not any(map(reads_content, unfitted)):
-                unfitted += [make(name, (params or {}).get(name, {}), seed) for name in CONTENT_MODELS]
         variants = variants_of([model for model in unfitted if model.name not in REFERENCES] or unfitted, params or {})
         with clock.step("split"):
             how = split or ("time" if data.timestamp is not None else "random")
@@ -171,10 +174,9 @@ def run(
         with clock.step("evaluate"):
             result = evaluate(fitted, train, held_out, k=ks, metrics=METRICS, seed=seed)
         found = None
-        pair = chosen_pair(validation, variants)
-        if columns and pair is not None and all(name in fitted for name in pair):
-            news, failed = new_items(data, settled, ks, test, seed, weights, clock)
-            found = ContentRun(columns, encoded, clock.seconds["encode"], *pair, news, failed)
+        if columns:
+            news, failed = new_items(data, {name: settled[name] for name in fitted}, ks, test, seed, weights, clock)
+            found = ContentRun(columns, encoded, clock.seconds["encode"], *chosen_pair(validation, variants, fitted), news, failed)
 
         final = settled[best].clone()
         with clock.step(f"fit {best} on all events") as progress:
@@ -207,7 +209,7 @@ def run(
                 repeat=f"minirec run --repeat {folder / 'run.json'}",
                 content=found,
             )
-            files = write(folder, final, recommended, record, outcome, clock.watch)
+            files = write(folder, final, recommended, record, outcome, clock.watch, learned if reads_content(final) else None)
     return Run(folder, files, best, final, result, validation, shift, left_out, account, record)
 
 
@@ -223,12 +225,10 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _checked(arguments: dict[str, Any]) -> tuple[list[str], tuple[int, ...]]:
     """Names of the models and lengths of the lists; ParameterError for what can be told before the work."""
-    names, params = list(dict.fromkeys(arguments.get("models", DEFAULT_MODELS))), arguments.get("params", {})
+    names = list(dict.fromkeys(arguments.get("models", DEFAULT_MODELS)))
     if not names:
         raise ParameterError("run needs at least one model")
-    for name in params:
-        if name not in names and (name not in CONTENT_MODELS or "models" in arguments):
-            raise ParameterError(f"params are given for {name!r}, which is not among the models: {', '.join(names)}")
+    _check_params(arguments.get("params", {}), names, CONTENT_MODELS)
     for option, known in (("split", SPLITS), ("weights", WEIGHTS), ("encoder", ENCODERS)):
         if arguments.get(option) not in (None, *known):
             raise ParameterError(f"{option} must be one of {', '.join(known)}, got {arguments[option]!r}")
@@ -236,6 +236,13 @@ def _checked(arguments: dict[str, Any]) -> tuple[list[str], tuple[int, ...]]:
     if not lengths or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in lengths):
         raise ParameterError(f"k takes whole numbers of at least 1, got {lengths}")
     return names, tuple(sorted(set(lengths)))
+
+
+def _check_params(params: Iterable[str], names: list[str], others: tuple[str, ...] = ()) -> None:
+    """`params` are for models that take part, or for `others`, of which the data will tell."""
+    for name in params:
+        if name not in names and name not in others:
+            raise ParameterError(f"params are given for {name!r}, which is not among the models: {', '.join(names)}")
 
 
 def _folder(out: str | Path) -> Path:
@@ -249,9 +256,14 @@ def _folder(out: str | Path) -> Path:
     return folder
 
 
+def _is_built_in(source: Any) -> bool:
+    """Whether a built-in data set is meant: a file of the same name comes first."""
+    return source is None or (isinstance(source, str) and source in datasets() and not Path(source).exists())
+
+
 def read_source(source: Any, reader: Mapping[str, Any]) -> tuple[Dataset, Account]:
     """Events of a built-in data set (None: the default one), a file or a table, with the account of reading them."""
-    if source is None or (isinstance(source, str) and source in datasets() and not Path(source).exists()):
+    if _is_built_in(source):
         if any(value is not None and value != () for value in reader.values()):
             raise ParameterError(f"a built-in data set takes no settings of the reader, got {', '.join(reader)}")
         data = load(source)

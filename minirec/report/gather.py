@@ -17,12 +17,14 @@ from ..errors import NotSupportedError
 from ..evaluation.result import Result
 from ..evaluation.shift import ItemShift
 from ..models import Recommender, model_class
+from ..models.base import Part as ModelPart
 from .charts import whole_percent
 from .content import ContentRun, content_gain
 from .contents import Candidate, Chunk, Column, Contents, Example, Figure, ModelRow, Part, Recommended
 
 REFERENCES = ("popularity", "random")  # models that do not look at the user
 EXAMPLES, HISTORY, LISTED = 3, 8, 8
+ITEM_SOURCES = ("history", "content", "behaviour", "left out", "without")  # of the parts of a score that are those of an item
 SPLIT_TEXT = {
     "time": "By time, at one instant for everybody: the last {share} of the events are the test events, and of the train events the last "
     "{share} are the validation events. Nothing that a model learns from is later than what it is judged on.",
@@ -228,8 +230,8 @@ def _facts(data: Dataset, source: Any) -> list[tuple[str, str]]:
         facts.append(("From, to", period(data)))
     if data.weight is not None:
         facts.append(("Weight", f"{data.weight.min():g} to {data.weight.max():g}, median {np.median(data.weight):g}"))
-    if data.item_features:
-        facts.append(("Item text", ", ".join(data.item_features)))
+    if columns := [name for name, column in data.item_features.items() if column.ndim == 1]:
+        facts.append(("Item text", ", ".join(columns)))
     return [*facts, ("Fingerprint", f"sha256 {data.fingerprint}")]
 
 
@@ -275,9 +277,16 @@ def _examples(model: Recommender, train: Dataset, test: Dataset, groups: Groups,
 def _parts(model: Recommender, user: Id, item: Id, train: Dataset) -> list[Part]:
     parts = model.explain(user, item).parts
     total = sum(abs(part.value) for part in parts) or 1.0
-    return [
-        Part(_text(train, part.name) if part.source == "history" else part.source, 100 * part.value / total) for part in parts if part.value
-    ]
+    return [Part(_part_text(part, item, train), 100 * part.value / total) for part in parts if part.value]
+
+
+def _part_text(part: ModelPart, item: Id, train: Dataset) -> str:
+    """The item that a part is of, with what of it counts; the source alone where that is no item, or the recommended one itself."""
+    source, _, side = part.source.partition(", ")
+    if source not in ITEM_SOURCES or part.name == item:
+        return part.source
+    what = side or (source if source != "history" else "")
+    return _text(train, part.name) + (f", {what}" if what else "")
 
 
 def _text(data: Dataset, item: Id) -> str:

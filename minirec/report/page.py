@@ -182,10 +182,14 @@ def _signed(value: float) -> str:
 def _content(panel: ContentGain) -> dict[str, Any]:
     """The panel on content, as texts."""
     made = panel.encoded
+    cost = f"in {panel.seconds:.1f} s and by {made.megabytes:,.0f} MB of memory"
+    if made.read:
+        cost += f"; those of {made.read:,} of {made.read + made.made:,} texts were there, in the cache of an earlier run"
+    if not made.made:
+        cost = "in an earlier run, and read from its cache: what that took is not known here"
     lead = (
-        f"The texts of the items ({', '.join(panel.columns)}) were made into vectors of {made.dimension} numbers by {made.encoder}, in "
-        f"{panel.seconds:.1f} s and by {made.megabytes:,.0f} MB of memory. Of the models that know these vectors validation chooses "
-        f"{panel.with_content}, of the others {panel.without_content}."
+        f"The texts of the items ({', '.join(panel.columns)}) were made into vectors of {made.dimension} numbers by {made.encoder}, "
+        f"{cost}. {_chosen(panel)}"
     )
     return {
         "lead": lead,
@@ -214,6 +218,13 @@ def _content(panel: ContentGain) -> dict[str, Any]:
         f"items by their content alone. In random order among themselves they would have a recall@{panel.k} of {number(panel.chance)}; a "
         "model that knows no content cannot recommend them at all.",
     }
+
+
+def _chosen(panel: ContentGain) -> str:
+    if panel.with_content is None:
+        return "No model that knows these vectors could be fitted."
+    others = f"of the others {panel.without_content}" if panel.without_content else "and no other is there to compare it with"
+    return f"Of the models that know these vectors validation chooses {panel.with_content}, {others}."
 
 
 def _with_interval(figure: Figure) -> tuple[str, str]:

@@ -138,6 +138,20 @@ def test_features_are_aligned_by_id():
     assert columns["text"].tolist() == ["", "A", ""]
     np.testing.assert_array_equal(columns["number"], [1.5, np.nan, np.nan])
     assert align_features({"rows": np.arange(3)}, index)["rows"].tolist() == [0, 1, 2]
+    for wrong, message in (([1, 2, 3], "'f' is of type list"), (np.float64([1, 2]), "2 entries for 3 ids"), (np.array(1), "0 entries")):
+        with pytest.raises(DataError, match=message):
+            align_features({"f": wrong}, index)
+
+
+def test_features_that_are_put_in_later_are_aligned_and_checked():
+    data = build([(1, "b", 1), (2, "a", 1)])
+    named = data.with_columns(item_features={"title": {"b": "B"}, "v": np.eye(2)}, user_features={"age": {2: 30.0, 9: 1.0}})
+    assert named.item_features["title"].tolist() == ["", "B"]
+    assert named.item_features["v"].tolist() == np.eye(2).tolist()
+    assert named.user_features["age"].tolist()[1:] == [30.0]
+    for side in ("user", "item"):
+        with pytest.raises(DataError, match="feature 'v' has 3 entries for 2 ids"):
+            data.with_columns(**{f"{side}_features": {"v": np.ones((3, 2))}})
 
 
 def test_item_text():

@@ -115,6 +115,10 @@ def test_helpers():
     rows = np.array([[3, 4], [0, 0], [1e-30, 0]], np.float32)
     np.testing.assert_allclose(normalized(rows), [[0.6, 0.8], [0, 0], [1, 0]])
     assert joined({"a": ["x", None, " "], "b": np.array(["y", "z", np.nan], object)}, " | ") == ["x | y", "z", None]
+    assert joined({"a": ["x", "\ud800"], "b": [1.5, np.int64(2)]}, ", ") == ["x, 1.5", "\ufffd, 2"]
+    for wrong, kind in ((b"y", "bytes"), (np.ones(3), "ndarray")):
+        with pytest.raises(DataError, match=f"thing 1 of field 'b': a text is needed, got {kind}"):
+            joined({"a": ["x", "x"], "b": ["y", wrong]})
 
 
 def test_digests_tell_apart(tmp_path):
@@ -128,7 +132,7 @@ def test_digests_tell_apart(tmp_path):
 
 def test_the_cache_encodes_nothing_twice(tmp_path):
     plain = Letters()
-    things = [f"{'abcd'[n % 4] * (n % 7)}{n % 50}" for n in range(200)] + [None]
+    things = [f"{'abcd'[n % 4] * (1 + n % 7)}{n % 50}" for n in range(200)] + [None]
     expected = Letters().transform(things)
     first = cached(plain, tmp_path, chunk=16)
     np.testing.assert_array_equal(first.transform(things), expected)
@@ -139,6 +143,15 @@ def test_the_cache_encodes_nothing_twice(tmp_path):
     np.testing.assert_array_equal(cached(again, tmp_path).transform(["a", *things]), np.vstack([Letters().transform(["a"]), expected]))
     assert again.calls == [["a"]]
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_the_cache_counts_and_keeps_no_rows_of_zeros(tmp_path):
+    for things, made, read in ((["x", "a"], 2, 0), (["x", "a", "b", "c", "b"], 3, 1), (["x"], 1, 0), (["c", "b", "a"], 0, 3)):
+        letters = Letters()
+        found = cached(letters, tmp_path, chunk=8)
+        np.testing.assert_array_equal(found.transform(things), Letters().transform(things))
+        assert (found.encoded_, found.read_) == (made, read)
+        assert len(letters.calls) == bool(made)
 
 
 def test_interrupted_work_goes_on_after_the_last_whole_chunk(tmp_path):
@@ -270,6 +283,8 @@ def test_content_that_is_not_there():
         add_content(events(), Letters(), ["title", "brand"])
     with pytest.raises(ParameterError, match="choose another name"):
         add_content(events(), Letters(), name="price")
+    with pytest.raises(ParameterError, match=r"weights of fields .'title': 2. cannot count"):
+        add_content(events(), Letters({"title": 2}), join=", ")
     nothing = events().with_columns(item_features={"title": np.array(["", None, "x"], object)})
     with pytest.raises(DataError, match="no item of 'events' has content"):
         add_content(nothing, Letters(), "title")

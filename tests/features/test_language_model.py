@@ -162,6 +162,19 @@ def test_the_fingerprint_goes_by_weights_and_settings(tiny, tmp_path):
     assert LanguageModel(folder(tmp_path / "same")).fingerprint == LanguageModel(tiny).fingerprint
 
 
+def test_the_fingerprint_goes_by_how_words_are_made_and_by_the_backend(tiny, tmp_path):
+    cased = folder(tmp_path)
+    (cased / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    model, cased = LanguageModel(tiny), LanguageModel(cased)
+    assert np.abs(model.transform(["RED soap"]) - cased.transform(["RED soap"])).max() > 0.01
+    assert cased.fingerprint != model.fingerprint
+    plain = model.fingerprint
+    if find_spec("numba"):
+        with mr.options(backend="numba"):
+            assert model.fingerprint != plain
+    assert model.fingerprint == plain
+
+
 @pytest.mark.parametrize(("precision", "bytes_a_weight"), [("int8", 1), ("float16", 2), ("float32", 4)])
 def test_saved_and_loaded(tiny, tmp_path, precision, bytes_a_weight):
     model = LanguageModel(tiny, pooling="cls", max_length=9, prompt="dry ", precision=precision)
@@ -305,7 +318,7 @@ def test_an_installed_package_is_found_and_not_imported(tmp_path, monkeypatch):
 def test_without_tokenizers(tiny, monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'minirec\[text\]'"):
-        LanguageModel(tiny).transform(TEXTS)
+        LanguageModel(tiny)
 
 
 def test_nothing_heavy_is_imported(tiny):

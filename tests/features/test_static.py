@@ -14,6 +14,7 @@ from minirec.features.base import normalized, present
 from minirec.features.cache import cached
 from minirec.features.safetensors import write_safetensors
 from minirec.features.static import StaticEmbedding
+from minirec.options import options
 
 WORDS = ["[UNK]", "red", "blue", "chair", "table", "garden"]
 
@@ -76,6 +77,22 @@ def test_long_texts_are_cut(tmp_path):
     short = StaticEmbedding(tmp_path, max_tokens=2)
     np.testing.assert_allclose(*short.transform(["red chair " + "table " * 200_000, "red chair"]), atol=1e-6)
     assert not short.transform([" " * 40 + "red"]).any()  # 16 characters for a token
+
+
+def test_one_thread_is_one_thread(tmp_path, monkeypatch):
+    model(tmp_path)
+    static, texts = StaticEmbedding(tmp_path), ["red chair", "unheard of", "blue  TABLE garden"]
+    with options(threads=2):
+        many = static.transform(texts)
+
+    class Alone:
+        def __getattr__(self, name):
+            assert name != "encode_batch_fast", "it has threads of its own"
+            return getattr(inner, name)
+
+    inner, static._tokenizer = static._tokenizer, Alone()
+    with options(threads=1):
+        assert static.transform(texts).tobytes() == many.tobytes()
 
 
 def test_fields_through_the_cache(tmp_path):

@@ -1,6 +1,7 @@
 """TF-IDF and latent semantic analysis: against scikit-learn, against terms found character by character, and on any text."""
 
 import itertools
+import json
 import unicodedata
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minirec
-from minirec.errors import DataError, NotFittedError, ParameterError
+from minirec.errors import DataError, ModelFileError, NotFittedError, ParameterError
 from minirec.features import terms
 from minirec.features.base import normalized, present
 from minirec.features.cache import cached
@@ -113,6 +114,21 @@ def test_kinds_of_characters():
 )
 def test_folding(text, folded):
     assert fold(text) == folded
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0316", "\u093c\u094d", "\u0f73", "\u0345\u0323"])
+def test_long_runs_of_marks_take_no_time(marks):
+    """Python puts a run of marks in order by insertion: the square of its length."""
+    once = fold("a" + marks * 500_000)
+    assert len(once) <= 31
+    assert fold(once) == once
+    assert fold("a" + marks + "\n" + "b" + marks).count("\n") == 1
+
+
+def test_usual_numbers_of_marks_stay():
+    assert fold("\u0e01" + "\u0e38\u0e48" * 15) == unicodedata.normalize("NFC", "\u0e01" + "\u0e38\u0e48" * 15)
+    for written in ("\u1fb3", "\u03b1\u0345"):  # alpha with an iota below it, in one character and in two
+        assert fold(written) == "\u03b1\u03b9"
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), min_size=1, max_size=6))
@@ -280,6 +296,72 @@ def test_through_the_cache(tmp_path):
     expected = model.fit_transform(fields)
     for _ in range(2):
         np.testing.assert_array_equal(cached(model, tmp_path, chunk=3).transform(fields), expected)
+
+
+@pytest.mark.parametrize("named", [{}, {"characters": (), "seed": np.int64(3)}, {"weights": {"title": 2, "more": 0.5}, "min_things": 1}])
+def test_saved_and_loaded(tmp_path, named):
+    model = TfidfLSA(components=4, **named)
+    fields = {"title": TITLES, "more": TITLES[::-1]}
+    model.fit(fields)
+    model.save(tmp_path / "a.npz")
+    again = TfidfLSA.load(tmp_path / "a.npz")
+    assert again.transform(fields).tobytes() == model.transform(fields).tobytes()
+    new = {"title": ["green hose", None, "?"], "more": [None, "blue chair", None]}
+    assert again.transform(new).tobytes() == model.transform(new).tobytes()
+    assert again.fingerprint == model.fingerprint
+    again.save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert again.fit_transform(fields).tobytes() == model.transform(fields).tobytes()  # the parameters are there, too
+
+
+def test_only_what_has_been_fitted_is_saved(tmp_path):
+    with pytest.raises(NotFittedError):
+        TfidfLSA().save(tmp_path / "a.npz")
+    assert not list(tmp_path.iterdir())
+
+
+DAMAGE = {
+    "another class": lambda header, arrays: header.update({"class": "als"}),
+    "another version": lambda header, arrays: header.update(format_version=2),
+    "a model": lambda header, arrays: header.update(format="minirec model"),
+    "an unknown parameter": lambda header, arrays: header["params"].update(speed=1),
+    "a bad parameter": lambda header, arrays: header["params"].update(components=0),
+    "characters of another type": lambda header, arrays: header["params"].update(characters=[2.5]),
+    "weights of another type": lambda header, arrays: header["params"].update(weights=[1]),
+    "no axes": lambda header, arrays: arrays.pop("axes"),
+    "a term too few": lambda header, arrays: arrays.update({"axes": arrays["axes"][1:]}),
+    "axes of another type": lambda header, arrays: arrays.update({"axes": arrays["axes"].astype(np.float64)}),
+    "axes that are not finite": lambda header, arrays: arrays.update({"axes": np.full_like(arrays["axes"], np.nan)}),
+    "terms out of order": lambda header, arrays: arrays.update({"words.terms": arrays["words.terms"][::-1].copy()}),
+    "another number of idf": lambda header, arrays: arrays.update({"grams.idf": arrays["grams.idf"][1:]}),
+    "objects": lambda header, arrays: arrays.update({"axes": np.array([[{}]], object)}),
+    "idf of zero": lambda header, arrays: arrays.update({"grams.idf": np.zeros_like(arrays["grams.idf"])}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_files_that_are_damaged_or_foreign(tmp_path, damage):
+    path = tmp_path / "a.npz"
+    TfidfLSA(components=4).fit(TITLES).save(path)
+    with np.load(path) as held:
+        arrays = dict(held)
+    header = json.loads(arrays.pop("header").tobytes())
+    DAMAGE[damage](header, arrays)
+    np.savez(path, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+    with pytest.raises(ModelFileError, match=r"a\.npz"):
+        TfidfLSA.load(path)
+
+
+def test_files_that_are_cut_or_none(tmp_path):
+    path = tmp_path / "a.npz"
+    with pytest.raises(ModelFileError, match="there is no extractor file"):
+        TfidfLSA.load(path)
+    TfidfLSA(components=4).fit(TITLES).save(path)
+    whole = path.read_bytes()
+    for content in (b"", b"nonsense", whole[:-100], whole[:500] + bytes([whole[500] ^ 255]) + whole[501:]):
+        path.write_bytes(content)
+        with pytest.raises(ModelFileError, match=r"a\.npz is not a readable minirec extractor; it is damaged or foreign"):
+            TfidfLSA.load(path)
 
 
 @pytest.mark.parametrize(
