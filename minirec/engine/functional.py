@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,9 @@ from .reference.sgd import mix
 from .sparse import CSR, Floats
 from .tiles import gram, product
 
+T = TypeVar("T")
 _CHUNK = 2**15  # numbers that a thread takes at once of what goes number by number or row by row; a multiple of 4
+_SHARED = 2**17  # numbers that are worth more than one thread: some 200 microseconds, where to hand over takes 50 to 100
 
 
 def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
@@ -161,13 +163,13 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: float = 1e-5) -
         raise ShapeError(f"layer_norm: shapes {_shapes((x.data, weight.data, bias.data))} do not fit")
     backend, flat = resolve(), np.ascontiguousarray(x.data).reshape(-1, len(weight.data))
     unit, out, scale, gain = np.empty_like(flat), np.empty_like(flat), np.empty(len(flat), flat.dtype), weight.data
-    rows, size = kernel("layer_norm_rows", backend), max(_CHUNK // max(flat.shape[1], 1), 1)
-    run_blocks(lambda s, e: rows(s, e, flat, gain, bias.data, epsilon, unit, scale, out), len(flat), size)
+    rows = kernel("layer_norm_rows", backend)
+    _by_parts(lambda s, e: rows(s, e, flat, gain, bias.data, epsilon, unit, scale, out), len(flat), flat.shape[1])
 
     def backward(g: Floats) -> tuple[Floats, Floats, Floats]:
         given, by_x = np.ascontiguousarray(g).reshape(flat.shape), np.empty_like(flat)
         gradients = kernel("layer_norm_gradients", backend)
-        parts = run_blocks(lambda s, e: gradients(s, e, given, gain, unit, scale, by_x), len(flat), size)
+        parts = _by_parts(lambda s, e: gradients(s, e, given, gain, unit, scale, by_x), len(flat), flat.shape[1])
         by_gain, by_bias = np.sum(parts, axis=0) if parts else np.zeros((2, *gain.shape), gain.dtype)
         return by_x.reshape(x.shape), by_gain, by_bias
 
@@ -190,7 +192,7 @@ def dropout(x: Tensor, rate: float, key: int) -> Tensor:
     def masked(array: Floats) -> Floats:
         flat = np.ascontiguousarray(array).reshape(-1)
         out = np.empty_like(flat)
-        run_blocks(lambda s, e: drop(s, e, flat, base, dropped, out), len(flat), _CHUNK)
+        _by_parts(lambda s, e: drop(s, e, flat, base, dropped, out), len(flat))
         return out.reshape(array.shape)
 
     return Tensor.from_op("dropout", masked(x.data), (x,), lambda g: (masked(g),))
@@ -335,7 +337,7 @@ def softmax_array(x: Floats, axis: int = -1) -> tuple[Floats, Floats]:
 def softmax_in_place(rows: Floats) -> Floats:
     """The same of the rows of a contiguous array (n, m), which are overwritten; returns ln sum e^x, (n,)."""
     logs, softmax_rows = np.empty(len(rows), rows.dtype), kernel("softmax_rows", resolve())
-    run_blocks(lambda s, e: softmax_rows(s, e, rows, logs), len(rows), max(_CHUNK // max(rows.shape[1], 1), 1))
+    _by_parts(lambda s, e: softmax_rows(s, e, rows, logs), len(rows), rows.shape[1])
     return logs
 
 
@@ -356,8 +358,13 @@ def _by_chunks(function: Callable[..., Floats], *arrays: Floats) -> Floats:
     def chunk(start: int, stop: int) -> None:
         out[start:stop] = function(*(array[start:stop] for array in flat))
 
-    run_blocks(chunk, out.size, _CHUNK)
+    _by_parts(chunk, out.size)
     return out.reshape(arrays[0].shape)
+
+
+def _by_parts(function: Callable[[int, int], T], n: int, width: int = 1) -> list[T]:
+    """`run_blocks` over n rows of `width` numbers, by blocks that stay in the cache, on one thread where there is little to do."""
+    return run_blocks(function, n, max(_CHUNK // max(width, 1), 1), threads=None if n * width > _SHARED else 1)
 
 
 def _shapes(arrays: Sequence[Any]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from .backend import run_blocks
 from .sparse import Floats
 
-SMALL = 2**21  # multiplications of a product that is not worth a hand-over: some 100 microseconds
+SMALL = 2**24  # multiplications of a product that is not worth a hand-over: 200 to 300 microseconds
 _TILE, _FEWEST = 2**23, 32  # multiplications of a tile; rows that BLAS needs for its speed
 _PARTS, _PART = 8, 1024  # parts of a reduction, and the fewest rows of one
 
