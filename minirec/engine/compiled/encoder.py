@@ -1,8 +1,7 @@
 """Parts of a text encoder's forward pass, compiled. See reference/encoder.py.
 
-A few rows at a time on some columns of a panel of weights, with the sums in registers (microkernel.py): the second-level cache keeps the
-panel, the first-level one the columns. Each sum has one order, whatever row of a group it is and however many rows there are: a text has
-the same bytes alone and in any batch.
+A few rows at a time on a narrow panel of weights, read from end to end, with the sums in registers (microkernel.py). Each sum has one
+order, whatever row of a group it is and however many rows there are: a text has the same bytes alone and in any batch.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from ..reference.encoder import COLUMNS
 from ._jit import jit, jit_ordered
 from .microkernel import ROWS, SPAN, add_products
 
-DEPTH = 384  # terms of a block of a panel
+DEPTH = 1536  # terms of a block of a panel
 _DOWN, _SIGN, _REST = np.float32(2.0**112), np.int32(0x8000), np.int32(0x7FFF)
 _UP, _LEFT = np.int32(13), np.int32(16)
 # Phi(x) - 1/2 = x P(x^2) / Q(x^2) on [-5.5, 5.5], fitted to 7e-9 in float64 (reweighted least squares); beyond it Phi is 0 or 1 to 2e-8

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..sparse import Floats
 
-COLUMNS = 192  # outputs of a panel: 12 registers of AVX-512, 24 of AVX
+COLUMNS = 32  # outputs of a panel: two registers of AVX-512
 
 
 def dense_rows(start: int, stop: int, panels: NDArray[Any], scale: Floats, bias: Floats, curved: bool, x: Floats, out: Floats) -> None:
