@@ -378,17 +378,21 @@ def run(folders: Folders, only: list[str] | None, again: bool) -> Iterator[Row]:
 
 
 def table_rows(rows: list[Row]) -> Iterator[tuple[str, str, list[list[Any]]]]:
-    """(protocol, what it is, lines of its table: method, settings, published, ours, difference, seconds, peak MB, source)."""
+    """(protocol, what it is, lines of its table: method, settings, published, ours, difference, seconds, of CPU, peak MB, source)."""
     for name, (text, _) in PROTOCOLS.items():
         lines = []
         for row in rows:
             if row["protocol"] == name:
                 settings = ", ".join(f"{key}={value}" for key, value in row["settings"].items()) or "defaults"
-                figures = [
-                    " / ".join(f"{row[part][metric]:.4f}" for metric in row["ours"] if metric in row[part])
-                    for part in ("published", "ours")
-                ]
+                published = " / ".join(f"{row['published'][metric]:.4f}" for metric in row["ours"] if metric in row["published"])
+                ours = " / ".join(f"{value:.4f}{_span(row['seeds'].get(metric, []))}" for metric, value in row["ours"].items())
                 change = " / ".join(f"{value:+.4f}" for value in row["difference"].values())
-                lines.append([row["method"], settings, *figures, change, row["seconds"], row["peak_mb"], row["source"]])
+                spent = row["seconds"], row.get("cpu_seconds"), row["peak_mb"]
+                lines.append([row["method"], settings, published, ours, change, *spent, row["source"]])
         if lines:
             yield name, text, lines
+
+
+def _span(values: list[float]) -> str:
+    """The least and the greatest of several seeds."""
+    return f" ({min(values):.4f} to {max(values):.4f})" if len(values) > 1 else ""
