@@ -56,8 +56,8 @@ def _content(rows: list[Row]) -> str:
 def _published(rows: list[Row]) -> str:
     parts = [
         "# Published numbers, run again",
-        "Made by `python -m benchmarks published` and `python -m benchmarks report`. Seconds are those of one fit, on a shared host at times"
-        " beside other work; those of CPU, of all threads, tell the work itself. Brackets: the least and the greatest of the seeds.",
+        "Made by `python -m benchmarks published` and `python -m benchmarks report`. Seconds are those of one fit, on a shared host at"
+        " times beside other work; those of CPU, of all threads, tell the work itself. Brackets: the least and the greatest of the seeds.",
     ]
     for name, text, lines in table_rows(rows):
         head = ["method", "settings", "published", "ours", "difference", "fit, s", "CPU, s", "peak, MB", "source of the published figure"]
