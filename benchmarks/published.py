@@ -207,7 +207,7 @@ CLAIMS = [
     _last(
         "last-ml-1m",
         "SASRec",
-        {"max_length": 200, "dropout": 0.1, "block": "post", "iterations": 100, "patience": 10},
+        {"max_length": 200, "dropout": 0.1, "block": "post", "positions": "forward", "iterations": 100, "patience": 10},
         0.3152,
         0.1821,
         "antklen/sasrec-bert4rec-recsys23, full cross-entropy",

@@ -26,13 +26,13 @@ from .foldin import affine_map
 from .request import Profiles
 from .sequence import SequenceModel, SequenceNetwork
 
-POSITIONS = ("learned", "sinusoidal", "none")
+POSITIONS = ("learned", "forward", "sinusoidal", "none")
 BLOCKS = ("post", "pre", "ligr")
 
 
 class SASRec(ContentModel, SequenceModel):
-    """Self-attentive sequential recommendation: the vectors of the items of a history, times sqrt(d), plus vectors of their places counted
-    from its end, go through `layers` transformer blocks; what comes out at the last place is h, and score(S, i) = h . v_i.
+    """Self-attentive sequential recommendation: the vectors of the items of a history, times sqrt(d), plus vectors of their places, go
+    through `layers` transformer blocks; what comes out at the last place is h, and score(S, i) = h . v_i.
 
     Kang & McAuley 2018, "Self-attentive sequential recommendation", section III. The paper's loss is "bce" with one negative; full and
     sampled softmax are far better: Klenitskiy & Vasilev 2023, "Turning dross into gold loss: is BERT4Rec really better than SASRec?".
@@ -42,7 +42,9 @@ class SASRec(ContentModel, SequenceModel):
         "pre", the usual one: y = x + attention(norm x); y + feedforward(norm y).
         "ligr", of Zhai et al. 2024 and eSASRec (Tikhonovich et al. 2025): "pre" with each of both terms gated by the sigmoid of a
         linear map of x (of y), and SwiGLU in place of ReLU.
-    positions : "learned", "sinusoidal" (Vaswani et al. 2017, section 3.5) or "none".
+    positions : "learned", counted from the end of the history; "forward", learned too, counted from the first of its last max_length
+        events, as in Klenitskiy & Vasilev's code: what follows an event is then learned at the place where it will be asked for;
+        "sinusoidal" (Vaswani et al. 2017, section 3.5), from the end; or "none".
 
     With `item_features` the item vectors begin as the content of the items, such as the vectors that a language model makes of titles:
     v_i = content_scale (f_i - mean) E S^(-1/2), E S E^T being the covariance of the content f over the items and the directions in
@@ -237,7 +239,8 @@ class _Transformer(SequenceNetwork):
         d, length = model.factors, model.max_length
         self.items = Embedding(n_items, d, rng)
         self.places: Tensor | None = None
-        if model.positions == "learned":
+        self.from_end = model.positions != "forward"
+        if model.positions in ("learned", "forward"):
             self.places = Tensor(rng.standard_normal((length, d), np.float32) * np.float32(0.02), requires_grad=True)
         elif model.positions == "sinusoidal":
             self.places = Tensor(sinusoids(length, d))
@@ -265,7 +268,7 @@ class _Transformer(SequenceNetwork):
         x = self.items(items)
         x = x * x.dtype.type(np.sqrt(x.shape[1]))
         if self.places is not None:
-            x = x + embedding(self.places, positions(indptr, from_end=True))
+            x = x + embedding(self.places, positions(indptr, from_end=self.from_end))
         return self.dropout(x)
 
 

@@ -70,14 +70,14 @@ def block(layer, x):
 
 
 @pytest.mark.parametrize("kind", ["post", "pre", "ligr"])
-@pytest.mark.parametrize("positions", ["learned", "none"])
+@pytest.mark.parametrize("positions", ["learned", "forward", "none"])
 def test_the_network_is_its_formulas(kind, positions):
     _, found = network(np.random.default_rng(0), block=kind, positions=positions)
     out = found(ITEMS, INDPTR).data
     for start, stop in pairwise(INDPTR):
         x = np.sqrt(found.items.weight.shape[1]) * found.items.weight.data[ITEMS[start:stop]]
         if found.places is not None:
-            x = x + found.places.data[: stop - start][::-1]  # from the end
+            x = x + found.places.data[: stop - start][:: 1 if positions == "forward" else -1]
         for layer in found.blocks:
             x = block(layer, x)
         assert out[start:stop] == pytest.approx(norm(x, found.norm), abs=1e-9)
