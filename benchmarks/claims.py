@@ -81,8 +81,8 @@ CLAIMS = [
         {"factors": 64, "batch_size": 1024, "negatives": 8, "regularization": 0.005, "iterations": 8, "validation_share": 0.0},
         0.709,
         0.435,
-        f"{RENDLE} (the authors' code, tuned again); ours: settings chosen on the latest event of each user in train, after a row chosen on "
-        "a random one had been seen on test",
+        f"{RENDLE} (the authors' code, tuned again); ours: settings chosen on the latest event of each user in train, after a row chosen "
+        "on a random one had been seen on test",
     ),
     _ncf("Popularity", {}, 0.4533, 0.2542, DACREMA),
     Claim("strong-ml-1m", "MultVAE", {}, {}, LIANG),
