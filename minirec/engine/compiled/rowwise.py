@@ -74,7 +74,7 @@ def softmax_rows(start: int, stop: int, x: Any, logs: Any) -> None:
         for j in range(len(row)):
             row[j] = (row[j] - top) * per
         total = powers_of_two(row, len(row), zero)
-        logs[r] = np.log(total) + top
+        logs[r] = -np.inf if total == 0 else np.log(total) + top
         share = one if total == 0 else one / total
         for j in range(len(row)):
             row[j] *= share
