@@ -19,10 +19,9 @@ from ..engine.scorers import Scorer, Scores
 from ..engine.sparse import CSR, Index
 from ..engine.topk import Filters
 from ..engine.training import Progress, fit
-from ..errors import NotSupportedError
 from .base import Monitor, Part, Recommender, left_out_parts
 from .checks import number, whole
-from .incremental import merged
+from .incremental import merged_known
 from .request import Profiles
 from .stopping import mean_ndcg
 
@@ -179,11 +178,7 @@ class HistoryModel(Recommender, Generic[N]):
         NotSupportedError for items that it has no vectors of: fit again on all events then. Not to be called while other threads use
         the model.
         """
-        change = merged(self, events)
-        if len(change.items) > len(self.items_):
-            raise NotSupportedError(
-                f"{type(self).__name__} has no vectors of the {len(change.items) - len(self.items_)} new items: fit again on all events"
-            )
+        change = merged_known(self, events)
         events = events.compact()
         new = in_order(events)
         owners = np.concatenate((change.user_rows[self.sequences_.row_ids()], change.touched[new.row_ids()]))

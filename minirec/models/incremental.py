@@ -9,7 +9,7 @@ import numpy as np
 from ..data.dataset import Dataset
 from ..data.ids import Id, IdIndex, Ids, Rows
 from ..engine.sparse import CSR
-from ..errors import DataError, ParameterError
+from ..errors import DataError, NotSupportedError, ParameterError
 from .base import Recommender
 from .request import id_column
 
@@ -43,6 +43,16 @@ def merged(model: Recommender, events: Dataset) -> Merged:
         (len(users), len(items)),
     )
     return Merged(users, items, seen, user_rows, item_rows, touched)
+
+
+def merged_known(model: Recommender, events: Dataset) -> Merged:
+    """The same for models that are not trained on; NotSupportedError for items that they have no vectors of."""
+    change = merged(model, events)
+    if len(change.items) > len(model.items_):
+        raise NotSupportedError(
+            f"{type(model).__name__} has no vectors of the {len(change.items) - len(model.items_)} new items: fit again on all events"
+        )
+    return change
 
 
 def without(model: Recommender, users: Ids | Id) -> tuple[IdIndex, CSR, CSR]:

@@ -21,11 +21,11 @@ from ..engine.propagate import propagate
 from ..engine.scorers import Scores
 from ..engine.sparse import CSR
 from ..engine.topk import Filters
-from ..errors import DataError, NotSupportedError
+from ..errors import DataError
 from .base import Monitor, Part, left_out_parts
 from .checks import number, whole
 from .factor import FactorModel
-from .incremental import merged
+from .incremental import merged_known
 from .request import Profiles
 from .stopping import mean_ndcg, rows_in
 
@@ -158,11 +158,7 @@ class Autoencoder(FactorModel):
 
         NotSupportedError for items that it has no vectors of. Not to be called while other threads use the model.
         """
-        change = merged(self, events)
-        if len(change.items) > len(self.items_):
-            raise NotSupportedError(
-                f"{type(self).__name__} has no vectors of the {len(change.items) - len(self.items_)} new items: fit again on all events"
-            )
+        change = merged_known(self, events)
         self.users_, self.seen_ = change.users, change.seen
         return self
 
