@@ -1,4 +1,5 @@
-"""What the content of items adds: for items that nobody has yet (new-items), and for the tail of the others (warm-tail, warm_tail.py).
+"""What the content of items adds: for items that nobody has yet (new-items), and for the tail of the others (warm-tail, warm_tail.py);
+and how very many texts become vectors (many-texts, many_texts.py).
 
 `python -m benchmarks content --data-folder DIR` runs what is not there yet, each fit in a process of its own, and writes
 results/content.json after each; `python -m benchmarks report` makes CONTENT.md of it.
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import data as sets
-from . import warm_tail
+from . import many_texts, warm_tail
 from .frontier import movielens, online_retail
 from .runner import Folders, Results, Row, apart, peak
 from .vectors import CATEGORY, COLUMN, RANDOM, TEXT, Catalogue, Encoders, cost, vectors, with_vectors
@@ -29,7 +30,7 @@ from .vectors import CATEGORY, COLUMN, RANDOM, TEXT, Catalogue, Encoders, cost, 
 if TYPE_CHECKING:
     import minirec as mr
 
-PARTS = ("new-items", "warm-tail")
+PARTS = ("new-items", "warm-tail", "many-texts")
 KEY = ("part", "kind", "data", "model", "features", "settings")
 METRICS = ("recall@20", "ndcg@20", "among_all.recall@20", "among_all.ndcg@20")
 CHOSEN_FOR = "ndcg@20"
@@ -193,7 +194,7 @@ def run(
 ) -> Iterator[Row]:
     """What is asked for and not there yet, each row as it is done. `models` are those of the new items."""
     results = Results(folders.results / "content.json", KEY)
-    for part, names in (("new-items", SHOPS), ("warm-tail", warm_tail.SHOPS)):
+    for part, names in (("new-items", SHOPS), ("warm-tail", warm_tail.SHOPS), ("many-texts", (many_texts.DATA,))):
         for name in names:
             if (parts and part not in parts) or (shops and name not in shops):
                 continue
@@ -201,8 +202,11 @@ def run(
                 yield {"task": f"{part} {name}", "error": "name the folder of the data sets: --data-folder or MINIREC_DATA"}
             elif part == "new-items":
                 yield from _run_new_items(name, results, folders, encoders, models, again)
-            else:
+            elif part == "warm-tail":
                 yield from warm_tail.run(name, results, folders, encoders, again)
+            elif again or results.find({"part": part, "kind": "run", "data": name, "features": "LanguageModel"}) is None:
+                results.put(row := many_texts.run("LanguageModel", folders.data, encoders))
+                yield {"task": part, **row}
 
 
 def _run_new_items(

@@ -33,6 +33,11 @@ def sections(rows: list[Row]) -> Iterator[tuple[str, str, list[Table]]]:
             text = f"{choice['users']:,} users, {choice['tail_users']:,} with an item of the tail in test. {sum(tried)} settings of "
             text += f"{len(tried)} fits were tried on validation. {choice['shift']}."
             yield f"Warm tail: {shop.title}", text, [_chosen(choice), _between(choice)]
+    for row in (row for row in rows if row["part"] == "many-texts"):
+        text = f"{row['texts']:,} different texts of the words of Beauty's titles, by {row['features']}, into a cache. The first process "
+        text += "was killed on its way (SIGKILL), the second went on, the third found all of them. Compared: the vectors of a sample without "
+        text += "the cache. MB are the peaks of whole processes, with the vectors that they return."
+        yield "Many texts", text, [_many(row)]
 
 
 def _figures(tests: list[Row]) -> Table:
@@ -69,6 +74,18 @@ def _costs(rows: list[Row]) -> Table:
     rows = sorted(rows, key=lambda row: TEXT.index(row["features"]))
     return head, [
         [row["features"], row["items"], row["texts"], row["width"], row["seconds"], row["megabytes"]] for row in rows if "error" not in row
+    ]
+
+
+def _many(row: Row) -> Table:
+    left = row["left_by_the_killed"]
+    return ["what", "figure"], [
+        ["seconds of the killed process, and texts that it left encoded", f"{row['killed_after']:.4g} s, {left:,} texts"],
+        ["seconds of the second, and texts that it encoded", f"{row['seconds']:.4g} s, {row['encoded']:,} texts"],
+        ["seconds of the third, and texts that it encoded", f"{row['again_seconds']:.4g} s, {row['again_encoded']:,} texts"],
+        ["greatest difference of a number of a vector from that without the cache", f"{row['difference']:.2g}"],
+        ["peak of the second; of it the vectors", f"{row['peak_mb']:,} MB; {row['vectors_mb']:,} MB"],
+        ["peak with a tenth of the texts", f"{row['tenth_peak_mb']:,} MB"],
     ]
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import minirec as mr  # noqa: E402
-from benchmarks import content, report, vectors, warm_tail  # noqa: E402 - the suite is beside the package, not in it
+from benchmarks import content, many_texts, report, vectors, warm_tail  # noqa: E402 - the suite is beside the package, not in it
 from benchmarks import data as sets  # noqa: E402
 from benchmarks.__main__ import main  # noqa: E402
 from benchmarks.blend import Blend  # noqa: E402
@@ -118,13 +118,38 @@ def test_a_blend_is_the_weighted_sum_of_standardised_scores() -> None:
 
 def test_the_report_has_both_parts(folders: Folders) -> None:
     pytest.importorskip("matplotlib")
-    list(content.run(folders, encoders(folders), None, None, None, again=False))
+    list(content.run(folders, encoders(folders), ["new-items", "warm-tail"], None, None, again=False))
     report.write(folders.results, folders.work)
     text = (folders.work / "CONTENT.md").read_text()
     assert "## New items: A tiny shop" in text
     assert "## Warm tail: A tiny shop" in text
     assert "| TfidfLSA less category |" in text
     assert len(json.loads((folders.results / "content.json").read_text())) > 5
+
+
+def test_many_texts_go_on_where_a_killed_process_stopped(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    from minirec.features.safetensors import write_safetensors
+
+    words = [f"w{at}" for at in range(300)]
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel({word: at for at, word in enumerate(words)}, unk_token="w0"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    write_safetensors(tmp_path / "model.safetensors", {"embeddings": np.random.default_rng(0).standard_normal((300, 4), np.float32)})
+    (tmp_path / "amazon-beauty").mkdir()
+    shop = {str(at): {"title": " ".join(words[at : at + 5]), "categories": []} for at in range(295)}
+    (tmp_path / "amazon-beauty" / "items.json").write_text(json.dumps(shop))
+    found = many_texts.texts(tmp_path, 3000)
+    assert len(set(found)) == 3000
+    assert {word for text in found for word in text.split()} <= set(words)
+    row = many_texts.run("StaticEmbedding", tmp_path, Encoders(NOWHERE, tmp_path, tmp_path / "vectors"), 3000)
+    assert row["left_by_the_killed"] >= 2048
+    assert row["left_by_the_killed"] + row["encoded"] == 3000
+    assert row["again_encoded"] == 0
+    assert row["difference"] < 1e-6
+    (_, text, [(_, lines)]) = next(report.content_tables.sections([row]))
+    assert text.startswith("3,000 different texts")
+    assert len(lines) == 6
 
 
 def test_settings_are_parameters_of_their_models() -> None:

@@ -244,7 +244,7 @@ class TransformerBlock(Module):
         query = self.norms[0](x)
         if self.kind == "post":
             y = self.norms[1](query + self.attention(query, x, indptr))
-            return y + self._forward(y)
+            return y + self.dropouts[1](self._forward(y))
         mixed = self.dropouts[1](self.attention(query, query, indptr))
         y = x + (mixed if self.kind == "pre" else functional.sigmoid(self.gates[0](x)) * mixed)
         change = self._forward(self.norms[1](y))

@@ -59,7 +59,8 @@ class SASRec(ContentModel, SequenceModel):
     Parameters
     ----------
     factors : d.  layers, heads : of the transformer; heads divide d.  hidden : width of the feed-forward layers, as a multiple of d.
-    dropout : of the inputs, of the attention weights, within the feed-forward layers and, but for "post", of the output of the attention.
+    dropout : of the inputs, of the attention weights, within the feed-forward layers and, for "post" of their output, for the other
+        blocks of that of the attention.
     max_length, loss, negatives, calibration, learning_rate, batch_size (users), iterations, validation_share, patience : see
         `SequenceModel`.  seed : of all chance.
     item_features : None, or the columns of `train.item_features`, one or more, with vectors of the content.  frozen : share of the
