@@ -35,8 +35,8 @@ def sections(rows: list[Row]) -> Iterator[tuple[str, str, list[Table]]]:
             yield f"Warm tail: {shop.title}", text, [_chosen(choice), _between(choice)]
     for row in (row for row in rows if row["part"] == "many-texts"):
         text = f"{row['texts']:,} different texts of the words of Beauty's titles, by {row['features']}, into a cache. The first process "
-        text += "was killed on its way (SIGKILL), the second went on, the third found all of them. Compared: the vectors of a sample without "
-        text += "the cache. MB are the peaks of whole processes, with the vectors that they return."
+        text += "was killed on its way (SIGKILL), the second went on, the third found all of them. Compared: the vectors of a sample "
+        text += "without the cache. MB are the peaks of whole processes, with the vectors that they return."
         yield "Many texts", text, [_many(row)]
 
 
