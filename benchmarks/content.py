@@ -225,7 +225,7 @@ def _run_new_items(
     for model, grid in MODELS.items():
         if models and model not in models:
             continue
-        for features in there:
+        for features in there if len(grid) > 1 else ():
             for settings in grid:
                 point = {"part": "new-items", "kind": "point", "data": name, "model": model, "features": features, "settings": settings}
                 if again or results.find(point) is None:
@@ -233,6 +233,8 @@ def _run_new_items(
                     yield {"task": f"{model} {features} {settings}", "minirec_quality": row.get("validation"), **row}
         points = [row for row in results.rows if row["part"] == "new-items" and row["kind"] == "point" and row["data"] == name]
         chosen = choose([row for row in points if row["model"] == model and row["features"] in there])
+        if len(grid) == 1:  # there is nothing to choose
+            chosen = dict.fromkeys(there, grid[0])
         old = results.find({"part": "new-items", "kind": "test", "data": name, "model": model})
         if chosen and (again or old is None or old["chosen"] != chosen):
             results.put(row := apart(_test, name, model, chosen, folders.data, encoders))
