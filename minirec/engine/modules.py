@@ -88,11 +88,16 @@ def glorot(inputs: int, outputs: int, rng: np.random.Generator) -> Tensor:
     return Tensor((2 * rng.random((inputs, outputs), np.float32) - 1) * bound, requires_grad=True)
 
 
-class Linear(Module):
-    """x W + b for x (..., inputs): (..., outputs). W as `glorot` draws it; b is 0."""
+def normal(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> Tensor:
+    """Weights that are normal with mean 0 and deviation `scale`."""
+    return Tensor(rng.standard_normal(shape, np.float32) * np.float32(scale), requires_grad=True)
 
-    def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, bias: bool = True) -> None:
-        self.weight = glorot(inputs, outputs, rng)
+
+class Linear(Module):
+    """x W + b for x (..., inputs): (..., outputs). W as `glorot` draws it, or normal with deviation `scale`; b is 0."""
+
+    def __init__(self, inputs: int, outputs: int, rng: np.random.Generator, bias: bool = True, scale: float | None = None) -> None:
+        self.weight = glorot(inputs, outputs, rng) if scale is None else normal((inputs, outputs), scale, rng)
         self.bias = Tensor(np.zeros(outputs, np.float32), requires_grad=True) if bias else None
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -103,7 +108,7 @@ class Embedding(Module):
     """A vector for each of n rows: integers of any shape (...) to (..., d). Normal with deviation `scale`, or as given (`of`)."""
 
     def __init__(self, n: int, d: int, rng: np.random.Generator, scale: float = 0.02) -> None:
-        self.weight = Tensor(rng.standard_normal((n, d), np.float32) * np.float32(scale), requires_grad=True)
+        self.weight = normal((n, d), scale, rng)
 
     @classmethod
     def of(cls, vectors: NDArray[np.float32], fixed: int = 0) -> Embedding:
@@ -207,11 +212,12 @@ class FeedForward(Sequential):
 
 class Attention(Module):
     """Causal self-attention with `heads` heads over packed sequences, see engine/attention.py: queries from one tensor (tokens, d), keys
-    and values from another, projected; the heads side by side, projected again. dropout : of the attention weights.
+    and values from another, projected; the heads side by side, projected again (scale : see `Linear`). dropout : of the attention weights.
     """
 
-    def __init__(self, d: int, heads: int, dropout: float, rng: np.random.Generator) -> None:
-        self.query, self.key, self.value, self.out = (Linear(d, d, rng) for _ in range(4))
+    def __init__(self, d: int, heads: int, dropout: float, rng: np.random.Generator, scale: float | None = None) -> None:
+        self.query, self.key, self.value = (Linear(d, d, rng) for _ in range(3))
+        self.out = Linear(d, d, rng, scale=scale)
         self.heads, self.rate, self._key = heads, dropout, 0
 
     def __call__(self, x: Tensor, memory: Tensor, indptr: NDArray[np.int64]) -> Tensor:
@@ -235,9 +241,10 @@ class TransformerBlock(Module):
 
     def __init__(self, d: int, heads: int, width: int, dropout: float, kind: str, rng: np.random.Generator) -> None:
         self.kind = kind
-        self.attention, self.norms = Attention(d, heads, dropout, rng), [LayerNorm(d), LayerNorm(d)]
+        scale = 0.02 if kind == "post" else None  # so that a block changes little at first
+        self.attention, self.norms = Attention(d, heads, dropout, rng, scale), [LayerNorm(d), LayerNorm(d)]
         self.dropouts = [Dropout(dropout), Dropout(dropout)]
-        self.into, self.out = Linear(d, width, rng), Linear(width, d, rng)
+        self.into, self.out = Linear(d, width, rng, scale=scale), Linear(width, d, rng, scale=scale)
         self.gates = [Linear(d, d, rng), Linear(d, d, rng), Linear(d, width, rng)] if kind == "ligr" else []
 
     def __call__(self, x: Tensor, indptr: NDArray[np.int64]) -> Tensor:
@@ -290,7 +297,7 @@ class CausalFilter(Module):
     """A filter of the given width for each of d coordinates, see engine/spectral.py: x (tokens, d) of packed sequences to the same."""
 
     def __init__(self, d: int, width: int, rng: np.random.Generator, scale: float = 0.02) -> None:
-        self.weight = Tensor(rng.standard_normal((width, d), np.float32) * np.float32(scale), requires_grad=True)
+        self.weight = normal((width, d), scale, rng)
 
     def __call__(self, x: Tensor, indptr: NDArray[np.int64]) -> Tensor:
         return functional.causal_filter(x, indptr, self.weight)

@@ -38,7 +38,8 @@ class SASRec(ContentModel, SequenceModel):
     sampled softmax are far better: Klenitskiy & Vasilev 2023, "Turning dross into gold loss: is BERT4Rec really better than SASRec?".
     The factor sqrt(d) is that of both authors' codes, and of Vaswani et al. 2017, section 3.4; without it training takes longer.
 
-    block : "post", a block of the authors' code: y = q + attention(q, x, x), q = norm(x); z = norm(y); z + feedforward(z).
+    block : "post", a block of the authors' code: y = q + attention(q, x, x), q = norm(x); z = norm(y); z + feedforward(z). As in
+        Klenitskiy & Vasilev's code the weights of what is added begin small, normal with deviation .02, so that a block changes little.
         "pre", the usual one: y = x + attention(norm x); y + feedforward(norm y).
         "ligr", of Zhai et al. 2024 and eSASRec (Tikhonovich et al. 2025): "pre" with each of both terms gated by the sigmoid of a
         linear map of x (of y), and SwiGLU in place of ReLU.

@@ -8,6 +8,7 @@ from gradients import check_gradients
 
 from minirec.data.dataset import Dataset
 from minirec.engine.autodiff import Tensor
+from minirec.engine.modules import TransformerBlock
 from minirec.engine.sparse import CSR
 from minirec.errors import NotSupportedError, ParameterError
 from minirec.models import SASRec
@@ -81,6 +82,20 @@ def test_the_network_is_its_formulas(kind, positions):
         for layer in found.blocks:
             x = block(layer, x)
         assert out[start:stop] == pytest.approx(norm(x, found.norm), abs=1e-9)
+
+
+def test_a_post_block_drops_what_its_feed_forward_layer_adds_and_begins_by_changing_little():
+    block = TransformerBlock(4, 1, 4, 0.5, "post", np.random.default_rng(0))
+    for layer in (block.into, block.out, block.attention.out):
+        assert np.abs(layer.weight.data).max() < 0.1
+    block.out.weight.data[:], block.out.bias.data[:] = 0, 1
+    x, indptr = Tensor(np.random.default_rng(1).standard_normal((50, 4)).astype(np.float32)), np.array([0, 50])
+    block.attention.out.weight.data[:] = 0  # so that what is normalised does not depend on what attention drops
+    y = block(x, indptr).data - 1
+    block.train(1)
+    added = block(x, indptr).data - y
+    np.testing.assert_allclose(added * (added - 2), 0, atol=1e-4)
+    assert 0.3 < (added > 1).mean() < 0.7
 
 
 @pytest.mark.parametrize("loss", ["softmax", "sampled", "bce", "gbce"])
