@@ -42,38 +42,42 @@ SEED = 0
 class Family(NamedTuple):
     """A model and the settings of it that are tried; the more, the wider its frontier.
 
-    grid : {parameter: values}, all combinations. large : the same where the catalogue has tens of thousands of items.
+    grid : {parameter: values}, all combinations. large : the same in its place, one grid or more, where the catalogue has tens of
+    thousands of items.
     """
 
     model: str
     fixed: Mapping[str, Any]
     grid: Mapping[str, tuple[Any, ...]]
-    large: Mapping[str, tuple[Any, ...]] | None = None
+    large: tuple[Mapping[str, tuple[Any, ...]], ...] = ()
 
     def settings(self, *, large: bool) -> list[dict[str, Any]]:
         """All combinations."""
-        grid = self.large if large and self.large is not None else self.grid
-        return [{**self.fixed, **dict(zip(grid, values, strict=True))} for values in product(*grid.values())]
+        grids = self.large if large and self.large else (self.grid,)
+        return [{**self.fixed, **dict(zip(grid, values, strict=True))} for grid in grids for values in product(*grid.values())]
 
 
 _EXPONENTS = {"user_exponent": (0.35, 0.5), "tail_exponent": (0.0, 0.1, 0.2, 0.3)}
-_FEW_EXPONENTS = {"user_exponent": (0.35, 0.5), "tail_exponent": (0.0, 0.1)}
+_FEW_EXPONENTS = ({"user_exponent": (0.35, 0.5), "tail_exponent": (0.0, 0.1)},)
 
 FAMILIES = {
     "EASE": Family(
-        "EASE", {}, {"regularization": (100.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0)}, {"regularization": (100.0, 500.0, 2000.0)}
+        "EASE", {}, {"regularization": (100.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0)}, ({"regularization": (100.0, 500.0, 2000.0)},)
     ),
     "DAN": Family(
         "DAN",
         {"dropout": 0.3},
         {"regularization": (20.0, 100.0, 300.0), "beta": (0.0, 0.2), "alpha": (0.2, 0.3, 0.4, 0.5, 0.6)},
-        {"regularization": (100.0,), "beta": (0.2,), "alpha": (0.2, 0.4)},
+        (
+            {"regularization": (100.0,), "beta": (0.2,), "alpha": (0.2, 0.4)},
+            {"dropout": (0.0,), "regularization": (500.0,), "beta": (0.0,), "alpha": (0.05, 0.1, 0.15, 0.2, 0.3)},  # EASE, but for alpha
+        ),
     ),
     "RP3beta": Family(
         "RP3beta",
         {"neighbors": 500, "normalize": True, "neighbors_of": "both"},
         {"alpha": (0.6, 1.0), "beta": (0.0, 0.2, 0.4, 0.6, 0.8)},
-        {"alpha": (0.6,), "beta": (0.2, 0.4)},
+        ({"alpha": (0.6,), "beta": (0.2, 0.4)},),
     ),
     "GFCF": Family("GFCF", {}, _EXPONENTS, _FEW_EXPONENTS),
     "ChebyCF": Family("ChebyCF", {}, _EXPONENTS, _FEW_EXPONENTS),
@@ -88,9 +92,9 @@ FAMILIES = {
             "user_exponent": (0.1, 0.35),
             "tail_exponent": (0.0, 0.1, 0.2, 0.3, 0.31, 0.32, 0.33, 0.35, 0.4, 0.5),
         },
-        {"weight": (0.2, 0.5), "tail_exponent": (0.0, 0.05, 0.1, 0.15, 0.3)},
+        ({"weight": (0.2, 0.5), "tail_exponent": (0.0, 0.05, 0.1, 0.15, 0.3)},),
     ),
-    "AbsorbingCost": Family("AbsorbingCost", {}, {"steps": (3, 7)}, {"steps": (3,)}),
+    "AbsorbingCost": Family("AbsorbingCost", {}, {"steps": (3, 7)}, ({"steps": (3,)},)),
 }
 
 

@@ -1,8 +1,8 @@
 """The tail of items that people have taken, with and without content: the second part of `python -m benchmarks content`.
 
 Splits and validation are those of the frontier (frontier.py). Without content: the families EASE, DAN and GraphBlend, in the settings that
-results/frontier.json has as chosen there, as most accurate on validation, and as what the rule below takes of a family; or, where it has
-none, the small grids of frontier.py. All are fitted anew.
+results/frontier.json has as chosen there, as most accurate on validation, and as what the rule below takes of a family, with their
+validation figures; or, where it has none, the small grids of frontier.py.
 With content, vectors of `LanguageModel`: L3AE, FeatureALS, and `Blend`s of a model of content with two of those without.
 Where histories are short and their order counts, Amazon Beauty, SASRec in the settings of its published row competes on both sides; it is
 not blended, as a blend does not know the order of a history.
@@ -106,11 +106,16 @@ class Candidate(NamedTuple):
     knobs: tuple[dict[str, Any], ...] = ({},)
 
 
-def without(name: str, results: Path) -> list[Candidate]:
-    """What is fitted without content."""
+def on_the_frontier(name: str, results: Path) -> list[Row]:
+    """The points of results/frontier.json without content."""
     shop, path = SHOPS[name], results / "frontier.json"
     rows = json.loads(path.read_text("utf-8")) if path.exists() and shop.frontier else []
-    rows = [row for row in rows if row["data"] == shop.frontier and row["kind"] == "point" and row["family"] in WITHOUT]
+    return [row for row in rows if row["data"] == shop.frontier and row["kind"] == "point" and row["family"] in WITHOUT]
+
+
+def without(name: str, results: Path) -> list[Candidate]:
+    """What there is without content."""
+    shop, rows = SHOPS[name], on_the_frontier(name, results)
     if not rows:
         sequences = [Candidate("SASRec", None, SASREC)] if shop.sequences else []
         return sequences + [
@@ -206,6 +211,15 @@ def _point(name: str, candidate: Candidate, folder: Path, encoders: Encoders) ->
         figures = _result(model, "x", found.inner, found.validation).to_dict()["x"]
         row["points"].append({"knobs": knobs, "validation": {metric: round(figures[metric], 5) for metric in METRICS}})
     return row | {"peak_mb": peak()}
+
+
+def _seen(name: str, candidate: Candidate, points: list[Row]) -> Row | None:
+    """A candidate as the frontier has measured it on the same validation events."""
+    for row in points if candidate.features is None else ():
+        if (frontier.FAMILIES[row["family"]].model, row["settings"]) == (candidate.model, candidate.settings):
+            found = {metric: row["validation"][metric] for metric in METRICS}
+            return key(name, candidate) | {"points": [{"knobs": {}, "validation": found}]}
+    return None
 
 
 def key(name: str, candidate: Candidate) -> Row:
@@ -310,12 +324,13 @@ def run(name: str, results: Results, folders: Folders, encoders: Encoders, again
     """Of one data set: all candidates on validation that are not there yet, then what they choose on test."""
     assert folders.data is not None
     done: list[Row] = []
+    there = on_the_frontier(name, folders.results)
 
     def points(candidates: list[Candidate]) -> Iterator[Row]:
         for candidate in candidates:
             old = results.find(key(name, candidate))
             if old is None or again:
-                results.put(old := apart(_point, name, candidate, folders.data, encoders))
+                results.put(old := _seen(name, candidate, there) or apart(_point, name, candidate, folders.data, encoders))
                 yield {"task": f"{candidate.model} {candidate.settings}", **old}
             done.append(old)
 
