@@ -91,6 +91,18 @@ def test_the_warm_tail_is_chosen_by_the_rule(folders: Folders) -> None:
     assert gap["ratio_interval"][0] <= gap["ratio"] <= gap["ratio_interval"][1]
 
 
+def test_what_the_frontier_has_measured_is_not_fitted_for_it_again() -> None:
+    found = {"ndcg@20": 0.5, "tail.ndcg@20": 0.1, "recall@20": 0.7}
+    there = [{"family": "DAN", "settings": {"alpha": alpha}, "validation": found} for alpha in (0.1, 0.2)]
+    plain = warm_tail.Candidate("DAN", None, {"alpha": 0.2})
+    row = warm_tail._seen("ml-1m", plain, there)
+    assert warm_tail.flat([row]) == [
+        {"model": "DAN", "features": None, "settings": {"alpha": 0.2}, "validation": {"ndcg@20": 0.5, "tail.ndcg@20": 0.1}}
+    ]
+    assert warm_tail._seen("ml-1m", plain._replace(settings={"alpha": 0.3}), there) is None
+    assert warm_tail._seen("ml-1m", plain._replace(features="LanguageModel"), there) is None
+
+
 def point(features: str | None, accuracy: float, tail: float) -> dict[str, Any]:
     return {"model": "M", "features": features, "settings": {"x": tail}, "validation": {"ndcg@20": accuracy, "tail.ndcg@20": tail}}
 
