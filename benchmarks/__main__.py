@@ -129,7 +129,8 @@ def main(arguments: list[str] | None = None) -> int:
         report.write(chosen.results, chosen.results.parent)
         return 0
     chosen.results.mkdir(parents=True, exist_ok=True)
-    (chosen.results / "machine.json").write_text(json.dumps(machine()) + "\n", "utf-8")
+    if chosen.command in ("speed", "scaling", "latency", "coldstart"):  # what RESULTS.md says was measured on it
+        (chosen.results / "machine.json").write_text(json.dumps(machine()) + "\n", "utf-8")
     if chosen.command == "peers":
         rows = peers(folders, chosen.peer, chosen.again)
     elif chosen.command == "speed":
