@@ -109,6 +109,7 @@ def test_without_text_there_is_no_panel(tmp_path: Path) -> None:
     assert "content" not in json.loads((tmp_path / "metrics.json").read_text())
 
 
+@pytest.mark.slow_without_jit
 def test_models_join_where_text_is_named_and_they_are_not(tmp_path: Path) -> None:
     found = mr.run(shop(), out=tmp_path, models=("itemknn",), text="title", encoder="tfidf", k=3)
     assert set(found.result.models) == {"itemknn", *CONTENT_MODELS}
@@ -175,6 +176,7 @@ def test_the_extractor_is_kept_where_the_model_reads_its_vectors(tmp_path: Path)
     assert not (tmp_path / "extractor.npz").exists()
 
 
+@pytest.mark.slow_without_jit
 def test_models_that_join_take_their_params(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     pytest.importorskip("jinja2")
@@ -213,6 +215,7 @@ def test_default_columns() -> None:
     assert text_columns(journey, [], built_in=True) == ()
 
 
+@pytest.mark.slow_without_jit
 def test_a_file_that_is_called_like_a_built_in_set_is_a_file(tmp_path: Path) -> None:
     rows = [f"{user},{item}" for user, item in zip(shop().user, shop().item, strict=True)]
     path = tmp_path / "completejourney.csv"

@@ -175,6 +175,7 @@ def test_vectors_where_there_are_some():
     assert found == alone.similar_items(item, k=50)
 
 
+@pytest.mark.slow_without_jit
 def test_parameters():
     data = with_content(shop())
     with pytest.raises(ParameterError, match="base='ease' has none: take map='nearest'"):

@@ -129,6 +129,7 @@ def _history(data):
     return data.items.ids(data.item[events[np.argsort(data.timestamp[events])]])
 
 
+@pytest.mark.slow_without_jit
 @pytest.mark.parametrize("frozen", [0.0, 0.5])
 def test_new_items_are_found_by_those_who_like_their_kind(frozen):
     """Users buy within one of three kinds, which the content tells; of the items that nobody has, they get those of theirs."""
@@ -155,6 +156,7 @@ def test_without_content_there_are_no_new_items():
         model.nearest_by_content(500)
 
 
+@pytest.mark.slow_without_jit
 def test_the_suite_without_content():
     small = {key: value for key, value in SMALL.items() if key != "learning_rate"}
     of_content = dict.fromkeys(("item_features", "frozen", "content_scale"), "without content")
