@@ -204,7 +204,7 @@ def run(
                 yield from _run_new_items(name, results, folders, encoders, models, again)
             elif part == "warm-tail":
                 yield from warm_tail.run(name, results, folders, encoders, again)
-            elif again or results.find({"part": part, "kind": "run", "data": name, "features": "LanguageModel"}) is None:
+            elif again or results.find(many_texts.key("LanguageModel")) is None:
                 results.put(row := many_texts.run("LanguageModel", folders.data, encoders))
                 yield {"task": part, **row}
 

@@ -36,6 +36,11 @@ def texts(folder: Path, count: int) -> list[str]:
     return list(found)
 
 
+def key(name: str) -> Row:
+    """What names the row of an extractor."""
+    return {"part": "many-texts", "kind": "run", "data": DATA, "features": name}
+
+
 def run(name: str, folder: Path, encoders: Encoders, count: int = COUNT) -> Row:
     """The row of a pretrained extractor."""
     kept = encoders.kept.with_name(f"{encoders.kept.name}-many")
@@ -47,10 +52,7 @@ def run(name: str, folder: Path, encoders: Encoders, count: int = COUNT) -> Row:
     again = apart(_encode, name, folder, encoders, count)
     shutil.rmtree(kept, ignore_errors=True)
     return {
-        "part": "many-texts",
-        "kind": "run",
-        "data": DATA,
-        "features": name,
+        **key(name),
         "texts": count,
         "killed_after": round(killed, 2),
         "left_by_the_killed": rest["read"],

@@ -12,7 +12,7 @@ from ..engine.autodiff import Tensor
 from ..engine.backend import one_blas_thread
 from ..engine.criteria import bpr, warp
 from ..engine.functional import embedding, linear, where
-from ..engine.modules import Embedding
+from ..engine.modules import Embedding, normal
 from ..engine.scorers import Scores
 from ..engine.sparse import CSR, Index
 from .base import Monitor, Part
@@ -37,7 +37,7 @@ class ContentSide(SideNetwork):
         n, width = content.shape
         self.own = Embedding(n, factors, rng, _SCALE) if own else None
         self.own_weight = Tensor(np.zeros((n, 1), np.float32), requires_grad=True) if own else None
-        self.map = Tensor(rng.standard_normal((width, factors), np.float32) * np.float32(_SCALE), requires_grad=True)
+        self.map = normal((width, factors), _SCALE, rng)
         self.weights = Tensor(np.zeros((width, 1), np.float32), requires_grad=True)
         self._content = content
 

@@ -13,7 +13,7 @@ from ..data.ids import Ids
 from ..engine.autodiff import Tensor, no_grad
 from ..engine.backend import one_blas_thread
 from ..engine.functional import embedding
-from ..engine.modules import Dropout, Embedding, LayerNorm, TransformerBlock
+from ..engine.modules import Dropout, Embedding, LayerNorm, TransformerBlock, normal
 from ..engine.ragged import positions
 from ..engine.scorers import Scores
 from ..engine.sparse import Floats, Index
@@ -243,7 +243,7 @@ class _Transformer(SequenceNetwork):
         self.places: Tensor | None = None
         self.from_end = model.positions != "forward"
         if model.positions in ("learned", "forward"):
-            self.places = Tensor(rng.standard_normal((length, d), np.float32) * np.float32(0.02), requires_grad=True)
+            self.places = normal((length, d), 0.02, rng)
         elif model.positions == "sinusoidal":
             self.places = Tensor(sinusoids(length, d))
         self.dropout = Dropout(model.dropout)
