@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -225,16 +226,16 @@ def _run_new_items(
     for model, grid in MODELS.items():
         if models and model not in models:
             continue
-        for features in there if len(grid) > 1 else ():
-            for settings in grid:
+        if len(grid) == 1:  # there is nothing to choose
+            chosen = dict.fromkeys(there, grid[0])
+        else:
+            for features, settings in product(there, grid):
                 point = {"part": "new-items", "kind": "point", "data": name, "model": model, "features": features, "settings": settings}
                 if again or results.find(point) is None:
                     results.put(row := apart(_point, name, model, features, settings, folders.data, encoders))
                     yield {"task": f"{model} {features} {settings}", "minirec_quality": row.get("validation"), **row}
-        points = [row for row in results.rows if row["part"] == "new-items" and row["kind"] == "point" and row["data"] == name]
-        chosen = choose([row for row in points if row["model"] == model and row["features"] in there])
-        if len(grid) == 1:  # there is nothing to choose
-            chosen = dict.fromkeys(there, grid[0])
+            points = [row for row in results.rows if row["part"] == "new-items" and row["kind"] == "point" and row["data"] == name]
+            chosen = choose([row for row in points if row["model"] == model and row["features"] in there])
         old = results.find({"part": "new-items", "kind": "test", "data": name, "model": model})
         if chosen and (again or old is None or old["chosen"] != chosen):
             results.put(row := apart(_test, name, model, chosen, folders.data, encoders))

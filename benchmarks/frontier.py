@@ -157,7 +157,7 @@ class Shop(NamedTuple):
 
     title : what it is called in the report.  read : its events and how they are split, or all parts of a split that is given.
     large : whether only the small grids are run on it.  families : those that are (empty: all).  reference : the family to compare with.
-    kept : the share of the reference's NDCG@20 on validation that a setting must have.
+    kept : the share of the reference's NDCG@20 on validation that a setting must have.  more : grids of families beside theirs.
     """
 
     title: str
@@ -166,6 +166,12 @@ class Shop(NamedTuple):
     families: tuple[str, ...] = ()
     reference: str = "EASE"
     kept: float = 1.0
+    more: Mapping[str, Mapping[str, tuple[Any, ...]]] = {}
+
+    def settings(self, family: str) -> list[dict[str, Any]]:
+        """Those of a family that are tried here."""
+        model, more = FAMILIES[family], self.more.get(family)
+        return model.settings(large=self.large) + (model._replace(grid=more).settings(large=False) if more else [])
 
 
 SHOPS = {
@@ -273,9 +279,9 @@ def run(folders: Folders, shops: list[str] | None, families: list[str] | None, a
         if folders.data is None:
             yield {"task": name, "error": "name the folder with ml-1m and online-retail: --data-folder or MINIREC_DATA"}
             continue
-        for family, model in FAMILIES.items():
+        for family in FAMILIES:
             wanted_here = (not families or family in families) and (not shop.families or family in shop.families)
-            for settings in model.settings(large=shop.large) if wanted_here else []:
+            for settings in shop.settings(family) if wanted_here else []:
                 point = {"kind": "point", "data": name, "family": family, "settings": settings}
                 if again or results.find(point) is None:
                     results.put(row := apart(_point, name, family, settings, folders.data))

@@ -50,7 +50,7 @@ WITH_LARGE = {
     "L3AE": {"regularization": (100.0, 500.0), "content_weight": (100.0, 500.0), "content_regularization": (10.0,)},
     "FeatureALS": {"regularization": (0.003, 0.01), "content_weight": (0.1,)},
 }
-KNOBS = {"weight": (0.05, 0.1, 0.2, 0.3, 0.5), "tail_exponent": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)}
+KNOBS = {"weight": (0.05, 0.1, 0.15, 0.2, 0.3, 0.5), "tail_exponent": (0.0, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.15, 0.2, 0.3)}
 SASREC = {"factors": 256, "layers": 1, "dropout": 0.5, "loss": "sampled", "negatives": 1024, "iterations": 40, "patience": 8}
 KNOBS_LARGE = {"weight": (0.1, 0.3), "tail_exponent": (0.0, 0.1, 0.2)}
 ROLES = {
@@ -113,9 +113,9 @@ def on_the_frontier(name: str, results: Path) -> list[Row]:
     return [row for row in rows if row["data"] == shop.frontier and row["kind"] == "point" and row["family"] in WITHOUT]
 
 
-def without(name: str, results: Path) -> list[Candidate]:
-    """What there is without content."""
-    shop, rows = SHOPS[name], on_the_frontier(name, results)
+def without(name: str, rows: list[Row]) -> list[Candidate]:
+    """What there is without content; `rows` are those on the frontier."""
+    shop = SHOPS[name]
     if not rows:
         sequences = [Candidate("SASRec", None, SASREC)] if shop.sequences else []
         return sequences + [
@@ -334,7 +334,7 @@ def run(name: str, results: Results, folders: Folders, encoders: Encoders, again
                 yield {"task": f"{candidate.model} {candidate.settings}", **old}
             done.append(old)
 
-    yield from points(without(name, folders.results))
+    yield from points(without(name, there))
     yield from points(with_content(name))
     singles = flat(done)
     chosen = choose(singles)

@@ -112,10 +112,16 @@ def test_a_share_of_the_reference_may_be_lost() -> None:
 
 
 def test_settings_of_all_families_are_parameters_of_their_models() -> None:
-    for family in frontier.FAMILIES.values():
-        for large in (False, True):
-            for settings in family.settings(large=large):
-                getattr(mr, family.model)(**settings)._check()
+    for shop in frontier.SHOPS.values():
+        for family, description in frontier.FAMILIES.items():
+            for settings in shop.settings(family):
+                getattr(mr, description.model)(**settings)._check()
+
+
+def test_a_data_set_may_have_a_grid_of_its_own_beside_that_of_the_family() -> None:
+    shop = frontier.Shop("a shop", Path, large=True, more={"EASE": {"regularization": (1.0, 2.0)}})
+    assert [row["regularization"] for row in shop.settings("EASE")] == [100.0, 500.0, 2000.0, 1.0, 2.0]
+    assert shop.settings("ALS") == frontier.FAMILIES["ALS"].settings(large=True)
 
 
 def test_what_a_setting_cannot_do_stands_in_its_row(folders: Folders) -> None:

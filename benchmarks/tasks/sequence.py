@@ -20,7 +20,7 @@ import numpy as np
 from ..job import Array, Arrays, Job, factors
 from ..task import Goal, Task
 
-EPOCHS, UNTIL, EACH = 4, 24, 2  # of a task of epochs, of one to a quality, and after how many of those it is judged
+EPOCHS, UNTIL, EACH = 4, 48, 4  # of a task of epochs, of one to a quality, and after how many of those it is judged
 FACTORS, BATCH, NEGATIVES, RATE, DROPOUT = 64, 128, 256, 1e-3, 0.2
 LAYERS, HEADS = 2, 1
 HIDDEN = 128  # of the recurrent network
