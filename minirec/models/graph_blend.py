@@ -26,7 +26,8 @@ class GraphBlend(Recommender):
     Parameters
     ----------
     weight : w, from 0 to 1, the share of the autoencoder.
-    regularization, neighbors, length_exponent : of the autoencoder, see `SANSA`.
+    regularization, neighbors, length_exponent : of the autoencoder, see `SANSA`. Where histories are long (270 items each on Complete
+        Journey, benchmarks/FRONTIER.md), more neighbours and a length_exponent of .5 are better than the defaults.
     order, flatness, factors, alpha, beta, user_exponent, item_exponent : of the filter, see `ChebyCF`.
     tail_exponent : t, at least 0; d is the number of users of an item. The knob of the tail, 0 for none.
 
