@@ -71,9 +71,9 @@ SHOPS = {
         "Amazon Beauty: title and category",
         sets.beauty_events,
         sets.beauty_items,
-        "The language model is ahead of TF-IDF in the models that take the likeness of vectors as it is (ContentKNN, L3AE, and ColdMap by "
-        "its nearest map), and behind it in those that learn a map of the vectors (FeatureALS, AlphaRec), among the new items: such a map "
-        "can give the words that count, like brands, their weight by itself, which we take for the reason.",
+        "The language model is ahead of TF-IDF in the models that go by the likeness of the items' vectors (ContentKNN, L3AE, and ColdMap "
+        "by its nearest map), and behind it in those that learn a map of the vectors (FeatureALS, AlphaRec), among the new items. We "
+        "suppose, and have not tested, that such a map gives the words that count, like brands, their weight by itself.",
     ),
     "ml-1m": Shop("MovieLens-1M: title, genres and plot", _movielens, sets.movielens_items, "Categories are the genres."),
     "online-retail": Shop(

@@ -98,7 +98,7 @@ FAMILIES = {
 }
 
 # Histories of 270 products: an autoencoder of more neighbours, in whose fit an event of a long history counts less. The surroundings of
-# what was best of 30 settings on validation (regularization 60 and 100, neighbors 60 and 120, length_exponent .4 to .6, weight .4 to .8).
+# what was best of 31 settings on validation (regularization 60 and 100, neighbors 60 and 120, length_exponent .4 to .6, weight .4 to .8).
 _LONG_HISTORIES = {
     "weight": (0.6,),
     "regularization": (100.0,),
