@@ -29,7 +29,7 @@ class Caser(SequenceModel):
     Parameters
     ----------
     factors : d.  window, filters, vertical : see above.  dropout : of o.
-    max_length, loss, negatives, calibration, learning_rate, batch_size (users), iterations, validation_share, patience : see
+    max_length, loss, negatives, calibration, learning_rate, schedule, batch_size (users), iterations, validation_share, patience : see
         `SequenceModel`.  seed : of all chance.
 
     Fit O(events (window^2 filters d + items d)) an iteration with the full softmax.
@@ -57,6 +57,7 @@ class Caser(SequenceModel):
         calibration: float = 0.75,
         dropout: float = 0.3,
         learning_rate: float = 1e-3,
+        schedule: str = "constant",
         batch_size: int = 128,
         iterations: int = 100,
         validation_share: float = 0.1,
@@ -73,6 +74,7 @@ class Caser(SequenceModel):
         self.calibration = calibration
         self.dropout = dropout
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.batch_size = batch_size
         self.iterations = iterations
         self.validation_share = validation_share

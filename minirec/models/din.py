@@ -47,7 +47,8 @@ class DIN(HistoryModel["TargetNetwork"]):
     factors : d.  unit : width of the unit's hidden layer.  hidden, layers : of f; the first layer has `hidden` numbers, each next one
         half of them.  dropout : of the layers of f.
     negatives : of each event, in each iteration.
-    max_length, learning_rate, batch_size (users), iterations, validation_share, patience : see `HistoryModel`.  seed : of all chance.
+    max_length, learning_rate, schedule, batch_size (users), iterations, validation_share, patience : see `HistoryModel`.
+    seed : of all chance.
 
     Fit O(events max_length (1 + negatives) d unit) an iteration: an event is folded into the unit's weights once for all candidates
     (engine/target_attention.py). Scoring all items takes O(items |S| d unit + items hidden (d + hidden)) for one history; of many, each
@@ -75,6 +76,7 @@ class DIN(HistoryModel["TargetNetwork"]):
         negatives: int = 4,
         dropout: float = 0.2,
         learning_rate: float = 3e-3,
+        schedule: str = "constant",
         batch_size: int = 128,
         iterations: int = 100,
         validation_share: float = 0.1,
@@ -89,6 +91,7 @@ class DIN(HistoryModel["TargetNetwork"]):
         self.negatives = negatives
         self.dropout = dropout
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.batch_size = batch_size
         self.iterations = iterations
         self.validation_share = validation_share

@@ -29,7 +29,7 @@ class FMLP(SequenceModel):
     Parameters
     ----------
     factors : d.  layers : see above.  hidden : width of the feed-forward layers, as a multiple of d.  dropout : see above.
-    max_length, loss, negatives, calibration, learning_rate, batch_size (users), iterations, validation_share, patience : see
+    max_length, loss, negatives, calibration, learning_rate, schedule, batch_size (users), iterations, validation_share, patience : see
         `SequenceModel`.  seed : of all chance.
 
     Fit O(events d (layers (hidden d + log max_length) + items)) an iteration with the full softmax.
@@ -55,6 +55,7 @@ class FMLP(SequenceModel):
         calibration: float = 0.75,
         dropout: float = 0.2,
         learning_rate: float = 1e-3,
+        schedule: str = "constant",
         batch_size: int = 128,
         iterations: int = 100,
         validation_share: float = 0.1,
@@ -70,6 +71,7 @@ class FMLP(SequenceModel):
         self.calibration = calibration
         self.dropout = dropout
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.batch_size = batch_size
         self.iterations = iterations
         self.validation_share = validation_share

@@ -26,7 +26,7 @@ class GRU4Rec(SequenceModel):
     Parameters
     ----------
     factors : length of the item vectors.  hidden, layers : of the recurrent network.  dropout : of the item vectors and of the states.
-    max_length, loss, negatives, calibration, learning_rate, batch_size (users), iterations, validation_share, patience : see
+    max_length, loss, negatives, calibration, learning_rate, schedule, batch_size (users), iterations, validation_share, patience : see
         `SequenceModel`.  seed : of all chance.
 
     Fit O(events (hidden (hidden + factors) layers + items factors)) an iteration with the full softmax.
@@ -52,6 +52,7 @@ class GRU4Rec(SequenceModel):
         calibration: float = 0.75,
         dropout: float = 0.2,
         learning_rate: float = 1e-3,
+        schedule: str = "constant",
         batch_size: int = 128,
         iterations: int = 100,
         validation_share: float = 0.1,
@@ -67,6 +68,7 @@ class GRU4Rec(SequenceModel):
         self.calibration = calibration
         self.dropout = dropout
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.batch_size = batch_size
         self.iterations = iterations
         self.validation_share = validation_share

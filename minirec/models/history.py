@@ -13,20 +13,21 @@ from ..data.dataset import Dataset
 from ..data.ids import Ids, Rows
 from ..engine.autodiff import Tensor
 from ..engine.modules import Embedding, Module
-from ..engine.optimizers import Adam
+from ..engine.optimizers import Adam, Schedule, constant, cosine
 from ..engine.ragged import cut_last, next_items, offsets
 from ..engine.scorers import Scorer, Scores
 from ..engine.sparse import CSR, Index
 from ..engine.topk import Filters
 from ..engine.training import Progress, fit
 from .base import Monitor, Part, Recommender, left_out_parts
-from .checks import number, whole
+from .checks import choice, number, whole
 from .incremental import merged_known
 from .request import Profiles
 from .stopping import mean_ndcg
 
 _LENGTH = 10  # of the lists that decide when to stop
 _JUDGED = 5000  # users that do, at most
+SCHEDULES = ("constant", "cosine")
 
 
 class Batch(NamedTuple):
@@ -55,6 +56,8 @@ class HistoryModel(Recommender, Generic[N]):
 
     Each place of a sequence but the last is a sample, the item after it what is to be foreseen. An iteration takes the last max_length
     places of every user once, in random order, `batch_size` users at a time, packed without padding, and moves by Adam.
+    `schedule` : of its rate. "constant", or "cosine": from learning_rate down to 0 by half a cosine over all `iterations` (Loshchilov &
+    Hutter 2017, equation 5, one period), whether training stops before their end or not.
 
     With `validation_share` above 0 the last event of that share of the users is held out. Training stops once their NDCG@10, among all
     items that they do not have, has not risen for `patience` iterations, and the weights of the best iteration are kept. With 1, and a
@@ -75,6 +78,7 @@ class HistoryModel(Recommender, Generic[N]):
     negatives: int
     dropout: float
     learning_rate: float
+    schedule: str
     batch_size: int
     iterations: int
     validation_share: float
@@ -87,6 +91,7 @@ class HistoryModel(Recommender, Generic[N]):
         whole("seed", self.seed, 0)
         number("dropout", self.dropout, low=0, below=1)
         number("learning_rate", self.learning_rate, above=0)
+        choice("schedule", self.schedule, SCHEDULES)
         number("validation_share", self.validation_share, low=0, high=1)
 
     @abstractmethod
@@ -128,7 +133,7 @@ class HistoryModel(Recommender, Generic[N]):
 
         fit(
             network,
-            Adam(network.parameters(), self.learning_rate),
+            Adam(network.parameters(), self._rate(learned)),
             lambda epoch, rng: self._batches(learned, rng),
             lambda batch: self._batch_loss(network, batch),
             epochs=self.iterations if (learned.counts() >= 2).any() else 0,  # nothing follows anything
@@ -152,6 +157,16 @@ class HistoryModel(Recommender, Generic[N]):
         learned = CSR(offsets(counts), everything.indices[keep], everything.data[keep], everything.shape)
         judged = held if len(held) <= _JUDGED else np.sort(rng.choice(held, _JUDGED, replace=False))
         return learned, judged
+
+    def _purpose(self, train: Dataset) -> str:
+        falls = "" if self.schedule == "constant" else f", its rate falling over {self.iterations} iterations"
+        return super()._purpose(train) + falls
+
+    def _rate(self, learned: CSR) -> Schedule:
+        if self.schedule == "constant":
+            return constant(self.learning_rate)
+        steps = -(-int(np.count_nonzero(learned.counts() >= 2)) // self.batch_size)
+        return cosine(self.learning_rate, self.iterations * steps)
 
     def _batches(self, learned: CSR, rng: np.random.Generator) -> Iterator[Batch]:
         able = rng.permutation(np.flatnonzero(learned.counts() >= 2))

@@ -27,7 +27,7 @@ class NextItNet(SequenceModel):
     Parameters
     ----------
     factors : d.  layers : blocks.  width : of the convolutions.  dropout : of the inputs.
-    max_length, loss, negatives, calibration, learning_rate, batch_size (users), iterations, validation_share, patience : see
+    max_length, loss, negatives, calibration, learning_rate, schedule, batch_size (users), iterations, validation_share, patience : see
         `SequenceModel`.  seed : of all chance.
 
     Fit O(events d (layers width d + items)) an iteration with the full softmax.
@@ -53,6 +53,7 @@ class NextItNet(SequenceModel):
         calibration: float = 0.75,
         dropout: float = 0.2,
         learning_rate: float = 1e-3,
+        schedule: str = "constant",
         batch_size: int = 128,
         iterations: int = 100,
         validation_share: float = 0.1,
@@ -68,6 +69,7 @@ class NextItNet(SequenceModel):
         self.calibration = calibration
         self.dropout = dropout
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.batch_size = batch_size
         self.iterations = iterations
         self.validation_share = validation_share

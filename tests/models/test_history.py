@@ -5,9 +5,10 @@ import pytest
 
 from minirec.data.dataset import Dataset
 from minirec.engine import backend
+from minirec.engine.optimizers import Adam
 from minirec.engine.sparse import CSR
 from minirec.errors import ModelFileError
-from minirec.models import DIN, GRU4Rec, SASRec, load_model
+from minirec.models import DIN, GRU4Rec, SASRec, history, load_model
 from minirec.options import options
 from minirec.testing.sets import shop, with_content
 
@@ -46,6 +47,31 @@ def test_stopped_and_fitted_again_is_never_stopped(name, tmp_path):
     assert finished.history_ == []
     longer = make(iterations=7, patience=9).fit(data, checkpoint=path)
     assert state(longer) == state(make(iterations=7, patience=9).fit(data))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_rate_that_falls_to_nothing(name, tmp_path):
+    """To 0 in the last step of all iterations; a checkpoint is of their number."""
+    data, path = shop(), tmp_path / "run.npz"
+    able = np.count_nonzero(np.bincount(data.user) >= 2)
+    moved = []
+
+    class Watched(Adam):
+        def step(self):
+            moved.append(self._schedule(self.steps + 1))
+            return super().step()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history, "Adam", Watched)
+        whole = MODELS[name](schedule="cosine", validation_share=0.0).fit(data)
+    steps = SMALL["iterations"] * -(-able // SMALL["batch_size"])
+    expected = SMALL["learning_rate"] * (1 + np.cos(np.pi * np.arange(1, steps + 1) / steps)) / 2
+    np.testing.assert_allclose(moved, expected, atol=1e-12)
+    with pytest.raises(KeyboardInterrupt):
+        MODELS[name](schedule="cosine", validation_share=0.0).fit(data, checkpoint=path, callback=stop)
+    with pytest.raises(ModelFileError, match="falling over 7 iterations"):
+        MODELS[name](schedule="cosine", validation_share=0.0, iterations=7).fit(data, checkpoint=path)
+    assert state(MODELS[name](schedule="cosine", validation_share=0.0).fit(data, checkpoint=path)) == state(whole)
 
 
 @pytest.mark.parametrize("name", MODELS)

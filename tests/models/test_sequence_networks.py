@@ -143,6 +143,7 @@ def test_gradients_of_the_whole_model(name):
         (Caser, {"filters": 0}),
         (FMLP, {"hidden": 0}),
         (FMLP, {"layers": 0}),
+        (FMLP, {"schedule": "linear"}),
     ],
 )
 def test_parameters_are_checked(cls, changes):
