@@ -19,6 +19,7 @@ from ..engine.autodiff import Tensor
 from ..engine.backend import one_blas_thread
 from ..engine.functional import linear
 from ..engine.modules import Embedding, Linear, Module
+from ..engine.optimizers import SGD, Optimizer
 from ..engine.pairs import Distinct, dots, tower
 from ..engine.scorers import Scores, pairs_by_block
 from ..engine.sparse import CSR, Floats, Index
@@ -372,8 +373,8 @@ class NeuMF(_TowerModel):
     pretraining : iterations of GMF and of MLP, each by itself, to begin from: their embeddings and layers are taken over, and h is
         alpha times the one and 1 - alpha times the other (equation 13). 0: none.  alpha : see there.
     learning_rate, regularization, negatives, negative_power, batch_size, iterations, validation_share, patience, seed : as in `GMF`.
-    After pretraining the paper goes on by plain SGD, because Adam's momenta are not kept; here Adam begins anew: its first steps are no
-    longer than learning_rate, and no second rate has to be chosen.
+    After pretraining the paper goes on by plain SGD, because Adam's momenta are not kept, and so does this: with the same learning rate,
+    which moves little.
 
     New users, explanations and scoring: as in `MLP`; a new user's vectors h * p_u and W_u p_u + b_1 are fitted together.
     Fit and memory as GMF and MLP together; pretraining comes to it.
@@ -431,6 +432,10 @@ class NeuMF(_TowerModel):
                 part.top.weight.data *= np.float32(share)
                 fused.bias.data += np.float32(share) * alone.bias.data
         return fused
+
+    def _optimizer(self, network: FusedNetwork) -> Optimizer:
+        fused = len(network.parts) > 1
+        return SGD(network.parameters(), self.learning_rate) if fused and self.pretraining else super()._optimizer(network)
 
 
 def _exhaust(losses: Iterator[float]) -> None:

@@ -14,7 +14,7 @@ from ..engine.autodiff import Tensor
 from ..engine.batches import negatives_of_each, shuffled
 from ..engine.criteria import binary_cross_entropy
 from ..engine.modules import Module
-from ..engine.optimizers import Adam
+from ..engine.optimizers import Adam, Optimizer
 from ..engine.sgd import Held, Negatives
 from ..engine.sparse import CSR, Index
 from .checks import number, whole
@@ -86,9 +86,9 @@ class SampledModel(StoppingModel, Generic[N]):
             self._store(network, events)
             yield {"loss": loss}
 
-    def _descend(self, network: PairNetwork, events: CSR, iterations: int, rng: np.random.Generator) -> Iterator[float]:
+    def _descend(self, network: N, events: CSR, iterations: int, rng: np.random.Generator) -> Iterator[float]:
         """Train a network in place; the mean loss of each iteration."""
-        adam, held, owners = Adam(network.parameters(), self.learning_rate), Held.of(events), events.row_ids().astype(np.int32)
+        optimizer, held, owners = self._optimizer(network), Held.of(events), events.row_ids().astype(np.int32)
         drawn = Negatives.powered(np.maximum(np.bincount(events.indices, minlength=events.shape[1]), 1), self.negative_power)
         for _ in range(iterations):
             total = 0.0
@@ -100,8 +100,11 @@ class SampledModel(StoppingModel, Generic[N]):
                 loss = self._batch_loss(network, users, positives, negatives)
                 total += loss.item() * len(samples)
                 loss.backward()
-                adam.step()
+                optimizer.step()
             yield total / events.nnz
+
+    def _optimizer(self, network: N) -> Optimizer:
+        return Adam(network.parameters(), self.learning_rate)
 
     def _training_memory(self, dataset: Dataset, table_width: int, sample_width: int) -> int:
         """Tables with Adam's means, gradients, and what is made of them; a batch, forwards and backwards; the events."""

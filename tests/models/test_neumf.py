@@ -153,6 +153,29 @@ def test_pretraining_joins_the_weighted_halves():
     assert fused["bias"].data == pytest.approx(0.25 * product["bias"] + 0.75 * tower["bias"])
 
 
+def test_after_pretraining_a_step_is_the_rate_times_the_gradient():
+    binary = shop().binary
+    model = NeuMF(**SMALL | {"batch_size": binary.nnz}, pretraining=1)
+    model.backend_ = "numpy"
+    rng = np.random.default_rng(0)
+    network = model._network(binary, rng)
+    tensors, expected, loss_of = network.parameters(), {}, model._batch_loss
+
+    def watched(*batch):
+        loss_of(*batch).backward()
+        for name, tensor in tensors.items():
+            gradient, tensor.grad = tensor.grad, None
+            expected[name] = tensor.data.copy()
+            at, values = (gradient.rows, gradient.values) if isinstance(gradient, RowGradient) else (..., gradient)
+            expected[name][at] -= model.learning_rate * values
+        return loss_of(*batch)
+
+    model._batch_loss = watched
+    list(model._descend(network, binary, 1, rng))
+    for name, tensor in tensors.items():
+        np.testing.assert_allclose(tensor.data, expected[name], rtol=1e-6, atol=1e-8)
+
+
 def test_the_tower_halves():
     """The paper's example: 8 predictive factors have layers of 32 (the two embeddings of 16), 16 and 8."""
     tower = MLP(factors=8, layers=2)._network(CSR.from_pairs(USERS, POSITIVES, None, (5, 6)), np.random.default_rng(0)).parts[0]
