@@ -50,7 +50,7 @@ WITH_LARGE = {
     "L3AE": {"regularization": (100.0, 500.0), "content_weight": (100.0, 500.0), "content_regularization": (10.0,)},
     "FeatureALS": {"regularization": (0.003, 0.01), "content_weight": (0.1,)},
 }
-KNOBS = {"weight": (0.05, 0.1, 0.2, 0.3, 0.5), "tail_exponent": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)}
+KNOBS = {"weight": (0.05, 0.1, 0.15, 0.2, 0.3, 0.5), "tail_exponent": (0.0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)}
 SASREC = {"factors": 256, "layers": 1, "dropout": 0.5, "loss": "sampled", "negatives": 1024, "iterations": 40, "patience": 8}
 KNOBS_LARGE = {"weight": (0.1, 0.3), "tail_exponent": (0.0, 0.1, 0.2)}
 ROLES = {
