@@ -31,7 +31,7 @@ def sections(rows: list[Row]) -> Iterator[tuple[str, str, list[Table]]]:
         if choice is not None:
             tried = [len(row.get("points", ())) for row in found if row["kind"] == "point"]
             text = f"{choice['users']:,} users, {choice['tail_users']:,} with an item of the tail in test. {sum(tried)} settings of "
-            text += f"{len(tried)} fits were tried on validation. {choice['shift']}."
+            text += f"{len(tried)} fits were tried on validation. {choice['shift']}. {shop.note}".rstrip()
             yield f"Warm tail: {shop.title}", text, [_chosen(choice), _between(choice)]
     for row in (row for row in rows if row["part"] == "many-texts"):
         text = f"{row['texts']:,} different texts of the words of Beauty's titles, by {row['features']}, into a cache. The first process "
