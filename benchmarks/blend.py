@@ -1,4 +1,4 @@
-"""A model that knows content blended with one that does not; for measurements only."""
+"""Models with a knob for the tail that they lack: blended, and with popularity taken from their scores; for measurements only."""
 
 from __future__ import annotations
 
@@ -74,3 +74,55 @@ class Blend(Recommender):
             scorers = [_Kept(scorer, profiles.rows, store) for scorer, store in zip(scorers, self.stores_, strict=True)]
         after = np.maximum(self.degrees_, 1) ** -self.tail_exponent
         return BlendScorer(scorers, (1 - self.weight, self.weight), after.astype(np.float32))
+
+
+class Adjusted(Recommender):
+    """score(u, i) = b_ui - t ln d_i, d_i the number of users of the item, for logits b: after the fit, as in Menon et al. 2021,
+    "Long-tail learning via logit adjustment".
+
+    base : [model, its settings], b. tail_exponent : t, which may be changed after the fit.
+    """
+
+    name: ClassVar[str] = "adjusted"
+    _ordered = True
+
+    def __init__(self, *, base: list[Any], tail_exponent: float = 0.0) -> None:
+        self.base = base
+        self.tail_exponent = tail_exponent
+
+    def _unfitted(self) -> Recommender:
+        return model_class(self.base[0].lower())(**self.base[1])
+
+    def _check(self) -> None:
+        number("tail_exponent", self.tail_exponent, low=0)
+
+    def estimate_memory(self, dataset: Dataset) -> int:
+        return self._unfitted().estimate_memory(dataset)
+
+    def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        self.fitted_ = self._unfitted().fit(train)
+        self.logarithms_ = np.log(np.maximum(train.item_counts, 1)).astype(np.float32)
+
+    def _profiles_of(self, rows: Rows) -> Profiles:
+        return self.fitted_._profiles_of(rows)
+
+    def _scorer(self, profiles: Profiles) -> Scorer:
+        return _Less(self.fitted_._scorer(profiles), np.float32(self.tail_exponent) * self.logarithms_)
+
+
+class _Less:
+    """A scorer with a number taken from the scores of each item."""
+
+    def __init__(self, scorer: Scorer, taken: Scores) -> None:
+        self.scorer, self.taken = scorer, taken
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.scorer.shape
+
+    def block(self, start: int, stop: int) -> Scores:
+        scores: Scores = self.scorer.block(start, stop) - self.taken
+        return scores
+
+    def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
+        return pairs_by_block(self, profiles, items)

@@ -5,7 +5,7 @@ results/frontier.json has as chosen there, as most accurate on validation, and a
 validation figures; or, where it has none, the small grids of frontier.py.
 With content, vectors of `LanguageModel`: L3AE, FeatureALS, and `Blend`s of a model of content with two of those without.
 Where histories are short and their order counts, Amazon Beauty, SASRec in the settings of its published row competes on both sides; it is
-not blended, as a blend does not know the order of a history.
+not blended, as a blend does not know the order of a history, but `Adjusted`, which is its knob for the tail.
 
 All is chosen on validation. The reference is the setting without content of the highest NDCG@20. Of those with content that keep its
 NDCG@20 the one with the highest tail NDCG@20 is taken; where none keeps it, the one of the highest NDCG@20. Next to the reference stands
@@ -54,6 +54,7 @@ KNOBS = {"weight": (0.05, 0.1, 0.2, 0.3, 0.5), "tail_exponent": (0.0, 0.05, 0.1,
 KNOBS_FINE = {"weight": (0.05, 0.1, 0.15, 0.2, 0.3, 0.5), "tail_exponent": (0.0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)}
 SASREC = {"factors": 256, "layers": 1, "dropout": 0.5, "loss": "sampled", "negatives": 1024, "iterations": 40, "patience": 8}
 KNOBS_LARGE = {"weight": (0.1, 0.3), "tail_exponent": (0.0, 0.1, 0.2)}
+TAKEN = tuple({"tail_exponent": value} for value in (0.0, 0.1, 0.2, 0.3, 0.4, 0.6))  # of the logarithm of popularity from SASRec's logits
 ROLES = {
     "without": "without content: the reference",
     "same-rule": "without content, chosen for the tail",
@@ -129,7 +130,7 @@ def without(name: str, rows: list[Row]) -> list[Candidate]:
     """What there is without content; `rows` are those on the frontier."""
     shop = SHOPS[name]
     if not rows:
-        sequences = [Candidate("SASRec", None, SASREC)] if shop.sequences else []
+        sequences = [Candidate("Adjusted", None, {"base": ["SASRec", SASREC]}, TAKEN)] if shop.sequences else []
         return sequences + [
             Candidate(frontier.FAMILIES[family].model, None, settings)
             for family in WITHOUT
@@ -153,7 +154,8 @@ def without(name: str, rows: list[Row]) -> list[Candidate]:
 def with_content(name: str) -> list[Candidate]:
     """What is fitted with content, but for blends."""
     grids = WITH_LARGE if SHOPS[name].large else WITH
-    sequences = [Candidate("SASRec", LANGUAGE, SASREC | {"item_features": COLUMN})] if SHOPS[name].sequences else []
+    base = ["SASRec", SASREC | {"item_features": COLUMN}]
+    sequences = [Candidate("Adjusted", LANGUAGE, {"base": base}, TAKEN)] if SHOPS[name].sequences else []
     return sequences + [
         Candidate(model, LANGUAGE, dict(zip(grid, values, strict=True)))
         for model, grid in grids.items()
@@ -184,10 +186,10 @@ def parts(name: str, folder: Path) -> Parts:
 def _unfitted(candidate: Candidate) -> mr.Recommender:
     import minirec as mr
 
-    from .blend import Blend
+    from . import blend
 
-    if candidate.model == "Blend":
-        return Blend(**candidate.settings)
+    if candidate.model in ("Adjusted", "Blend"):
+        return getattr(blend, candidate.model)(**candidate.settings)
     return getattr(mr, candidate.model)(**candidate.settings)
 
 
@@ -352,8 +354,8 @@ def run(name: str, results: Results, folders: Folders, encoders: Encoders, again
     if not chosen:
         return
     bases = [chosen["without"]] + ([chosen["same-rule"]] if chosen["same-rule"] != chosen["without"] else [])
-    bases = [row for row in bases if row["model"] != "SASRec"]
-    knowing = [row for row in singles if row["features"] is not None and row["model"] != "SASRec"]
+    bases = [row for row in bases if row["model"] != "Adjusted"]
+    knowing = [row for row in singles if row["features"] is not None and row["model"] != "Adjusted"]
     yield from points(blends(bases, max(knowing, key=lambda row: row["validation"]["ndcg@20"]), SHOPS[name].knobs))
     chosen = choose(flat(done))
     old = results.find({"part": "warm-tail", "kind": "choice", "data": name})

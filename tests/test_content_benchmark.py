@@ -17,7 +17,7 @@ import minirec as mr  # noqa: E402
 from benchmarks import content, many_texts, report, vectors, warm_tail  # noqa: E402 - the suite is beside the package, not in it
 from benchmarks import data as sets  # noqa: E402
 from benchmarks.__main__ import main  # noqa: E402
-from benchmarks.blend import Blend  # noqa: E402
+from benchmarks.blend import Adjusted, Blend  # noqa: E402
 from benchmarks.runner import Folders  # noqa: E402
 from benchmarks.vectors import Encoders  # noqa: E402
 
@@ -194,3 +194,17 @@ def test_what_items_are_is_read_from_their_files(tmp_path: Path) -> None:
 def test_without_data_it_asks_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MINIREC_DATA", raising=False)
     assert main(["content", "--results", str(tmp_path), "--work", str(tmp_path), "--envs", str(tmp_path)]) == 1
+
+
+def test_adjusted_scores_are_logits_less_the_logarithm_of_popularity() -> None:
+    data = events(NOWHERE)
+    settings = {"factors": 4, "iterations": 2, "max_length": 5}
+    plain, model = mr.SASRec(**settings).fit(data), Adjusted(base=["SASRec", settings]).fit(data)
+    users = np.arange(5, dtype=np.int32)
+    logits = plain._scorer(plain._profiles_of(users)).block(0, 5)
+    for exponent in (0.0, 0.7):
+        model.tail_exponent = exponent
+        scorer = model._scorer(model._profiles_of(users))
+        expected = logits - exponent * np.log(data.item_counts)
+        np.testing.assert_allclose(scorer.block(0, 5), expected, atol=1e-5)
+        np.testing.assert_allclose(scorer.pairs(users[1:3].astype(np.int64), users[:2]), expected[[1, 2], [0, 1]], atol=1e-5)
