@@ -94,6 +94,7 @@ _SEQUENCE_OTHERS: Mapping[str, Any] = {
     "negatives": Other(3, {"loss": "sampled"}),
     "calibration": Other(0.2, {"loss": "gbce"}),
     "max_length": 3,
+    "schedule": "cosine",
     "validation_share": Other(0.0, _STOPPING),
     "patience": Other(9, _STOPPING),
 }
