@@ -77,7 +77,7 @@ def _run_last(claim: Claim, data: Path) -> Row:
     import minirec as mr
 
     train, test = {"last-beauty": beauty, "last-ml-1m": movielens_order}[claim.protocol](data)
-    if "item_features" in claim.settings:
+    if "item_features" in claim.settings | dict(claim.settings.get("base", ("", {}))[1]):
         train = mr.add_content(with_titles(train, data), mr.LanguageModel(), "title", name="title vectors")
     names = ("recall@10", "ndcg@10", "tail.ndcg@10")
     return _fits(claim, train, names, lambda model: mr.evaluate({"model": model}, train, test, k=(10,)).to_dict()["model"])
@@ -89,7 +89,7 @@ def _fits(claim: Claim, train: mr.Dataset, names: tuple[str, ...], judge: Callab
 
     fit, work, ranking, found = [], [], [], []
     for seed in range(claim.seeds):
-        model = getattr(mr, claim.method)(**claim.settings, **({"seed": seed} if claim.seeds > 1 else {}))
+        model = _made(claim, {"seed": seed} if claim.seeds > 1 else {})
         start, busy = perf_counter(), process_time()
         model.fit(train)
         fitted = perf_counter()
@@ -106,6 +106,17 @@ def _fits(claim: Claim, train: mr.Dataset, names: tuple[str, ...], judge: Callab
         "threads": mr.options_in_force()["threads"],
         "events": len(train),
     }
+
+
+def _made(claim: Claim, seed: dict[str, int]) -> mr.Recommender:
+    import minirec as mr
+
+    from .blend import Adjusted
+
+    if claim.method == "Adjusted":
+        name, settings = claim.settings["base"]
+        return Adjusted(**claim.settings | {"base": [name, settings | seed]})
+    return getattr(mr, claim.method)(**claim.settings, **seed)
 
 
 PROTOCOLS: dict[str, tuple[str, Callable[[Claim, Path], Row]]] = {

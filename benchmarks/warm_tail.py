@@ -68,6 +68,10 @@ FINE = (
     "Retail, with a third of the users to choose by, the finer grid chooses worse: 2.55 times (2.13 to 3.13) at -.0024 (-.0044 to "
     "-.0002), so the coarser one stays there."
 )
+TAKEN_NOTE = (
+    "What is taken from SASRec's scores was tried after SASRec alone had been seen on test: with content a tail NDCG@20 of 1.13 times "
+    "(1.08 to 1.17) at an NDCG@20 of 1.15 times (1.12 to 1.18)."
+)
 
 
 class Shop(NamedTuple):
@@ -106,7 +110,9 @@ SHOPS = {
     "ml-1m": Shop(
         "MovieLens-1M, the last film of each user", _movielens, sets.movielens_items, "ml-1m-last", knobs=KNOBS_FINE, note=FINE
     ),
-    "beauty": Shop("Amazon Beauty, the last item of each user", _beauty, sets.beauty_items, None, True, True, knobs=KNOBS_LARGE),
+    "beauty": Shop(
+        "Amazon Beauty, the last item of each user", _beauty, sets.beauty_items, None, True, True, knobs=KNOBS_LARGE, note=TAKEN_NOTE
+    ),
 }  # fmt: skip
 
 
