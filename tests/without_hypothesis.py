@@ -27,7 +27,7 @@ def install() -> None:
     anything = _Anything()
     module: Any = types.ModuleType("hypothesis")
     module.given = lambda *_args, **_named: pytest.mark.skip(reason="needs Hypothesis (the extra test)")
-    module.settings = lambda *_args, **_named: lambda test: test
+    module.settings = module.example = lambda *_args, **_named: lambda test: test
     module.assume = module.HealthCheck = anything
     module.strategies = anything
     sys.modules["hypothesis"] = module

@@ -3,7 +3,7 @@
 import naive_linear
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from minirec.data.dataset import Dataset
@@ -19,6 +19,11 @@ def dataset(x):
     return Dataset.from_arrays(*np.nonzero(x))
 
 
+TO_AND_FRO = pytest.mark.filterwarnings("ignore::minirec.errors.ConvergenceWarning")  # single precision may never get within 1e-7
+
+
+@TO_AND_FRO
+@example(339, 0.0, 0.1)
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.1, 0.7, 2.0]), st.sampled_from([0.1, 2.0, 30.0]))
 def test_optimality(seed, l1, l2):
@@ -33,6 +38,7 @@ def test_optimality(seed, l1, l2):
     assert gradient[off_diagonal & (w == 0)].min(initial=0) >= -l1 - 1e-4
 
 
+@TO_AND_FRO
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.3]))
 def test_objective_against_every_support(seed, l1):
