@@ -17,6 +17,10 @@ from minirec.models.checks import number
 from minirec.models.request import Profiles
 
 
+def _made(name: str, settings: dict[str, Any]) -> Recommender:
+    return model_class(name.lower())(**settings)
+
+
 class _Kept:
     """A scorer of known users that computes each block once, for as long as the store lives."""
 
@@ -54,7 +58,7 @@ class Blend(Recommender):
         self.tail_exponent = tail_exponent
 
     def _unfitted(self) -> list[Recommender]:
-        return [model_class(name.lower())(**settings) for name, settings in (self.base, self.content)]
+        return [_made(*member) for member in (self.base, self.content)]
 
     def _check(self) -> None:
         number("weight", self.weight, low=0, high=1)
@@ -90,17 +94,14 @@ class Adjusted(Recommender):
         self.base = base
         self.tail_exponent = tail_exponent
 
-    def _unfitted(self) -> Recommender:
-        return model_class(self.base[0].lower())(**self.base[1])
-
     def _check(self) -> None:
         number("tail_exponent", self.tail_exponent, low=0)
 
     def estimate_memory(self, dataset: Dataset) -> int:
-        return self._unfitted().estimate_memory(dataset)
+        return _made(*self.base).estimate_memory(dataset)
 
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
-        self.fitted_ = self._unfitted().fit(train)
+        self.fitted_ = _made(*self.base).fit(train)
         self.logarithms_ = np.log(np.maximum(train.item_counts, 1)).astype(np.float32)
 
     def _profiles_of(self, rows: Rows) -> Profiles:

@@ -77,7 +77,7 @@ def _run_last(claim: Claim, data: Path) -> Row:
     import minirec as mr
 
     train, test = {"last-beauty": beauty, "last-ml-1m": movielens_order}[claim.protocol](data)
-    if "item_features" in claim.settings | dict(claim.settings.get("base", ("", {}))[1]):
+    if "item_features" in (claim.settings["base"][1] if claim.method == "Adjusted" else claim.settings):
         train = mr.add_content(with_titles(train, data), mr.LanguageModel(), "title", name="title vectors")
     names = ("recall@10", "ndcg@10", "tail.ndcg@10")
     return _fits(claim, train, names, lambda model: mr.evaluate({"model": model}, train, test, k=(10,)).to_dict()["model"])
