@@ -47,13 +47,17 @@ def offsets(lengths: NDArray[Any]) -> Pointer:
     return np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
 
 
-def cut_last(indptr: Pointer, sequences: NDArray[Any], length: int | None = None) -> tuple[Pointer, NDArray[np.int64]]:
+def cut_last(
+    indptr: Pointer, sequences: NDArray[Any], length: int | None = None, skip: NDArray[np.int64] | int = 0
+) -> tuple[Pointer, NDArray[np.int64]]:
     """The last `length` events (None: all) of some sequences: indptr of the batch, and the row of each of its tokens. O(tokens).
+
+    skip : so many events at the end of each (sequences,) are left out before, no more than it has.
 
     >>> cut_last(np.array([0, 3, 4]), np.array([1, 0]), 2)
     (array([0, 1, 3]), array([3, 1, 2]))
     """
-    stop = indptr[sequences + 1]
+    stop = indptr[sequences + 1] - skip
     lengths = stop - indptr[sequences]
     if length is not None:
         lengths = np.minimum(lengths, length)
@@ -68,15 +72,16 @@ def positions(indptr: Pointer, *, from_end: bool = False) -> NDArray[np.int64]:
     return np.repeat(indptr[1:] - 1, lengths) - at if from_end else at - np.repeat(indptr[:-1], lengths)
 
 
-def next_items(indptr: Pointer, items: Index, sequences: NDArray[Any], length: int) -> NextItems:
+def next_items(indptr: Pointer, items: Index, sequences: NDArray[Any], length: int, skip: NDArray[np.int64] | int = 0) -> NextItems:
     """What a next-item model learns from: of each sequence the last `length` events that another one follows, and those that follow.
 
-    indptr, items : events of each sequence in the order of time. A sequence with less than two events comes out empty. O(tokens).
+    indptr, items : events of each sequence in the order of time. skip : see `cut_last`. A sequence with less than two events comes out
+    empty. O(tokens).
 
     >>> next_items(np.array([0, 4, 5]), np.array([7, 8, 9, 6], np.int32), np.array([0, 1]), 2)
     NextItems(indptr=array([0, 2, 2]), inputs=array([8, 9], dtype=int32), targets=array([9, 6], dtype=int32))
     """
-    packed, rows = cut_last(indptr, sequences, length + 1)
+    packed, rows = cut_last(indptr, sequences, length + 1, skip)
     followed = positions(packed, from_end=True) > 0
     inputs = items[rows[followed]]
     return NextItems(offsets(np.maximum(np.diff(packed) - 1, 0)), inputs, items[rows[followed] + 1])

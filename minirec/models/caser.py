@@ -29,8 +29,8 @@ class Caser(SequenceModel):
     Parameters
     ----------
     factors : d.  window, filters, vertical : see above.  dropout : of o.
-    max_length, loss, negatives, calibration, learning_rate, schedule, batch_size (users), iterations, validation_share, patience : see
-        `SequenceModel`.  seed : of all chance.
+    max_length, loss, negatives, calibration, learning_rate, schedule, random_window, batch_size (users), iterations, validation_share,
+        patience : see `SequenceModel`.  seed : of all chance.
 
     Fit O(events (window^2 filters d + items d)) an iteration with the full softmax.
     """
@@ -58,6 +58,7 @@ class Caser(SequenceModel):
         dropout: float = 0.3,
         learning_rate: float = 1e-3,
         schedule: str = "constant",
+        random_window: float = 0.0,
         batch_size: int = 128,
         iterations: int = 100,
         validation_share: float = 0.1,
@@ -75,6 +76,7 @@ class Caser(SequenceModel):
         self.dropout = dropout
         self.learning_rate = learning_rate
         self.schedule = schedule
+        self.random_window = random_window
         self.batch_size = batch_size
         self.iterations = iterations
         self.validation_share = validation_share

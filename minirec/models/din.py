@@ -47,7 +47,7 @@ class DIN(HistoryModel["TargetNetwork"]):
     factors : d.  unit : width of the unit's hidden layer.  hidden, layers : of f; the first layer has `hidden` numbers, each next one
         half of them.  dropout : of the layers of f.
     negatives : of each event, in each iteration.
-    max_length, learning_rate, schedule, batch_size (users), iterations, validation_share, patience : see `HistoryModel`.
+    max_length, learning_rate, schedule, random_window, batch_size (users), iterations, validation_share, patience : see `HistoryModel`.
     seed : of all chance.
 
     Fit O(events max_length (1 + negatives) d unit) an iteration: an event is folded into the unit's weights once for all candidates
@@ -77,6 +77,7 @@ class DIN(HistoryModel["TargetNetwork"]):
         dropout: float = 0.2,
         learning_rate: float = 3e-3,
         schedule: str = "constant",
+        random_window: float = 0.0,
         batch_size: int = 128,
         iterations: int = 100,
         validation_share: float = 0.1,
@@ -92,6 +93,7 @@ class DIN(HistoryModel["TargetNetwork"]):
         self.dropout = dropout
         self.learning_rate = learning_rate
         self.schedule = schedule
+        self.random_window = random_window
         self.batch_size = batch_size
         self.iterations = iterations
         self.validation_share = validation_share

@@ -29,8 +29,8 @@ class FMLP(SequenceModel):
     Parameters
     ----------
     factors : d.  layers : see above.  hidden : width of the feed-forward layers, as a multiple of d.  dropout : see above.
-    max_length, loss, negatives, calibration, learning_rate, schedule, batch_size (users), iterations, validation_share, patience : see
-        `SequenceModel`.  seed : of all chance.
+    max_length, loss, negatives, calibration, learning_rate, schedule, random_window, batch_size (users), iterations, validation_share,
+        patience : see `SequenceModel`.  seed : of all chance.
 
     Fit O(events d (layers (hidden d + log max_length) + items)) an iteration with the full softmax.
     """
@@ -56,6 +56,7 @@ class FMLP(SequenceModel):
         dropout: float = 0.2,
         learning_rate: float = 1e-3,
         schedule: str = "constant",
+        random_window: float = 0.0,
         batch_size: int = 128,
         iterations: int = 100,
         validation_share: float = 0.1,
@@ -72,6 +73,7 @@ class FMLP(SequenceModel):
         self.dropout = dropout
         self.learning_rate = learning_rate
         self.schedule = schedule
+        self.random_window = random_window
         self.batch_size = batch_size
         self.iterations = iterations
         self.validation_share = validation_share

@@ -26,8 +26,8 @@ class GRU4Rec(SequenceModel):
     Parameters
     ----------
     factors : length of the item vectors.  hidden, layers : of the recurrent network.  dropout : of the item vectors and of the states.
-    max_length, loss, negatives, calibration, learning_rate, schedule, batch_size (users), iterations, validation_share, patience : see
-        `SequenceModel`.  seed : of all chance.
+    max_length, loss, negatives, calibration, learning_rate, schedule, random_window, batch_size (users), iterations, validation_share,
+        patience : see `SequenceModel`.  seed : of all chance.
 
     Fit O(events (hidden (hidden + factors) layers + items factors)) an iteration with the full softmax.
     """
@@ -53,6 +53,7 @@ class GRU4Rec(SequenceModel):
         dropout: float = 0.2,
         learning_rate: float = 1e-3,
         schedule: str = "constant",
+        random_window: float = 0.0,
         batch_size: int = 128,
         iterations: int = 100,
         validation_share: float = 0.1,
@@ -69,6 +70,7 @@ class GRU4Rec(SequenceModel):
         self.dropout = dropout
         self.learning_rate = learning_rate
         self.schedule = schedule
+        self.random_window = random_window
         self.batch_size = batch_size
         self.iterations = iterations
         self.validation_share = validation_share

@@ -58,6 +58,8 @@ class HistoryModel(Recommender, Generic[N]):
     places of every user once, in random order, `batch_size` users at a time, packed without padding, and moves by Adam.
     `schedule` : of its rate. "constant", or "cosine": from learning_rate down to 0 by half a cosine over all `iterations` (Loshchilov &
     Hutter 2017, equation 5, one period), whether training stops before their end or not.
+    `random_window` : how often, 0 to 1, an iteration takes those of a history with more than max_length + 1 events that end at a random
+    one instead. With 0 what is older is never learned from, as in the papers of SASRec and others.
 
     With `validation_share` above 0 the last event of that share of the users is held out. Training stops once their NDCG@10, among all
     items that they do not have, has not risen for `patience` iterations, and the weights of the best iteration are kept. With 1, and a
@@ -79,6 +81,7 @@ class HistoryModel(Recommender, Generic[N]):
     dropout: float
     learning_rate: float
     schedule: str
+    random_window: float
     batch_size: int
     iterations: int
     validation_share: float
@@ -92,6 +95,7 @@ class HistoryModel(Recommender, Generic[N]):
         number("dropout", self.dropout, low=0, below=1)
         number("learning_rate", self.learning_rate, above=0)
         choice("schedule", self.schedule, SCHEDULES)
+        number("random_window", self.random_window, low=0, high=1)
         number("validation_share", self.validation_share, low=0, high=1)
 
     @abstractmethod
@@ -171,8 +175,15 @@ class HistoryModel(Recommender, Generic[N]):
     def _batches(self, learned: CSR, rng: np.random.Generator) -> Iterator[Batch]:
         able = rng.permutation(np.flatnonzero(learned.counts() >= 2))
         for start in range(0, len(able), self.batch_size):
-            indptr, items, targets = next_items(learned.indptr, learned.indices, able[start : start + self.batch_size], self.max_length)
+            some = able[start : start + self.batch_size]
+            skip = self._skipped(learned, some, rng) if self.random_window else 0
+            indptr, items, targets = next_items(learned.indptr, learned.indices, some, self.max_length, skip)
             yield Batch(items, indptr, targets, rng.integers(0, learned.shape[1], self._drawn(len(targets)), dtype=np.int32))
+
+    def _skipped(self, learned: CSR, users: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """How many of the last events of each of these users are not learned from this time."""
+        spare = np.maximum(np.diff(learned.indptr)[users] - (self.max_length + 1), 0)
+        return np.where(rng.random(len(users)) < self.random_window, rng.integers(0, spare + 1), 0)
 
     def _ndcg(self, network: N, known: CSR, with_last: CSR) -> float:
         """Mean NDCG@10 of the last items, among the items that the users do not have."""

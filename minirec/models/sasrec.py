@@ -62,8 +62,8 @@ class SASRec(ContentModel, SequenceModel):
     factors : d.  layers, heads : of the transformer; heads divide d.  hidden : width of the feed-forward layers, as a multiple of d.
     dropout : of the inputs, of the attention weights, within the feed-forward layers and, for "post" of their output, for the other
         blocks of that of the attention.
-    max_length, loss, negatives, calibration, learning_rate, schedule, batch_size (users), iterations, validation_share, patience : see
-        `SequenceModel`.  seed : of all chance.
+    max_length, loss, negatives, calibration, learning_rate, schedule, random_window, batch_size (users), iterations, validation_share,
+        patience : see `SequenceModel`.  seed : of all chance.
     item_features : None, or the columns of `train.item_features`, one or more, with vectors of the content.  frozen : share of the
         coordinates, 0 to 1, that are the content's alone.  content_scale : see above.
 
@@ -101,6 +101,7 @@ class SASRec(ContentModel, SequenceModel):
         dropout: float = 0.2,
         learning_rate: float = 1e-3,
         schedule: str = "constant",
+        random_window: float = 0.0,
         batch_size: int = 128,
         iterations: int = 100,
         validation_share: float = 0.1,
@@ -123,6 +124,7 @@ class SASRec(ContentModel, SequenceModel):
         self.dropout = dropout
         self.learning_rate = learning_rate
         self.schedule = schedule
+        self.random_window = random_window
         self.batch_size = batch_size
         self.iterations = iterations
         self.validation_share = validation_share

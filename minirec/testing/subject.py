@@ -95,6 +95,7 @@ _SEQUENCE_OTHERS: Mapping[str, Any] = {
     "calibration": Other(0.2, {"loss": "gbce"}),
     "max_length": 3,
     "schedule": "cosine",
+    "random_window": Other(0.5, {"max_length": 3}),
     "validation_share": Other(0.0, _STOPPING),
     "patience": Other(9, _STOPPING),
 }

@@ -20,6 +20,13 @@ def test_the_last_events(length):
     assert [ITEMS[rows[a:b]].tolist() for a, b in itertools.pairwise(packed)] == expected
 
 
+def test_without_the_very_last():
+    packed, rows = cut_last(INDPTR, np.array([3, 1, 0]), 2, np.array([3, 0, 2]))
+    assert [ITEMS[rows[a:b]].tolist() for a, b in itertools.pairwise(packed)] == [[105, 106], [], [100]]
+    batch = next_items(INDPTR, ITEMS, np.array([3, 0]), 2, np.array([1, 0]))
+    assert (batch.inputs.tolist(), batch.targets.tolist()) == ([106, 107, 100, 101], [107, 108, 101, 102])
+
+
 @pytest.mark.parametrize("length", [1, 3, 50])
 def test_next_items(length):
     batch = next_items(INDPTR, ITEMS, SEQUENCES, length)

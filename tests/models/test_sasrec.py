@@ -154,6 +154,21 @@ def test_batches_are_what_follows():
     assert both.indptr.tolist() == [0, 2, 4]
 
 
+@pytest.mark.parametrize(("share", "expected"), [(0.0, [0, 0, 0, 1]), (1.0, [0.25, 0.25, 0.25, 0.25]), (0.5, [0.125, 0.125, 0.125, 0.625])])
+def test_windows_of_a_long_history(share, expected):
+    """User 0 has four windows of max_length events and the one after, user 1 a single one."""
+    learned = CSR(np.array([0, 6, 9]), np.array([0, 1, 2, 3, 4, 5, 6, 7, 8], np.int32), np.ones(9, np.float32), (2, 9))
+    model, rng, counts = SASRec(batch_size=2, max_length=2, random_window=share), np.random.default_rng(0), np.zeros(4)
+    for _ in range(2000):
+        (batch,) = model._batches(learned, rng)
+        assert batch.indptr.tolist() == [0, 2, 4]
+        assert np.array_equal(batch.targets, batch.items + 1)
+        first, other = sorted(batch.items[[0, 2]].tolist())
+        assert other == 6
+        counts[first] += 1 / 2000
+    assert counts == pytest.approx(expected, abs=0.04)
+
+
 def test_events_are_taken_in_the_order_of_their_times():
     data = Dataset.from_arrays([7, 8, 7, 7], [1, 2, 3, 1], times=[30, 10, 20, 30])
     found = in_order(data)
