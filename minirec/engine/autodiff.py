@@ -45,6 +45,8 @@ class RowGradient(NamedTuple):
 
     def plus(self, other: RowGradient) -> RowGradient:
         """The sum of two gradients by one table."""
+        if self.rows is other.rows:
+            return self._replace(values=self.values + other.values)
         return self.of(np.concatenate((self.rows, other.rows)), np.concatenate((self.values, other.values)), self.n)
 
     def dense(self) -> Floats:

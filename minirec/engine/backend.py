@@ -71,6 +71,13 @@ KERNELS: dict[str, Twin] = {
     "drop_numbers": Twin("rowwise", "exact"),
     "gru_step": Twin("recurrent", "allclose", 1e-5),
     "gru_step_back": Twin("recurrent", "allclose", 1e-5),
+    "pair_loss": Twin("pairs", "allclose", 1e-5),
+    "pair_dots": Twin("pairs", "allclose", 1e-5),
+    "pull_rows": Twin("pairs", "allclose", 1e-5),
+    "first_rows": Twin("pairs", "allclose", 1e-5),
+    "first_gradients": Twin("pairs", "allclose", 1e-5),
+    "tower_rows": Twin("pairs", "allclose", 1e-5),
+    "tower_gradients": Twin("pairs", "allclose", 1e-5),
 }
 
 
@@ -155,6 +162,8 @@ _blas_limiter: Any = None
 @lru_cache(maxsize=2)
 def _blas_controller(with_scipy: bool) -> Any:
     """One controller for the BLAS libraries loaded so far (SciPy brings its own), or None without threadpoolctl."""
+    if with_scipy:
+        import scipy.linalg  # noqa: F401
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:  # serving with NumPy alone: top-k does not depend on the number of BLAS threads
@@ -169,7 +178,8 @@ def one_blas_thread() -> Iterator[None]:
     BLAS gives different bits for different numbers of threads, and the parallelism of minirec is over blocks.
     """
     global _blas_users, _blas_limiter
-    controller = _blas_controller("scipy.linalg" in sys.modules)
+    with_scipy = "scipy.linalg" in sys.modules or resolve() == "numba"  # compiled code calls SciPy's, which has to be there to be limited
+    controller = _blas_controller(with_scipy)
     if controller is None:
         yield
         return

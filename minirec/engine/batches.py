@@ -51,7 +51,7 @@ def weights_of(users: Index, items: Index, times: Floats, held: CSR) -> Floats:
 
 def row_sums(rows: Index, vectors: Floats, n: int, backend: str) -> tuple[Index, Floats]:
     """The distinct rows (of n), ascending, and for each the sum of its entries' vectors (entries, d), in their order."""
-    distinct, indptr, order = kernel("group_entries", backend)(rows, n)
+    distinct, indptr, order, _ = kernel("group_entries", backend)(rows, n)
     return distinct, group_sums(indptr, np.ones(len(rows), vectors.dtype), order, vectors, backend)
 
 

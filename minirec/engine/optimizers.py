@@ -89,7 +89,8 @@ class Optimizer(ABC):
         """
         number = self._steps + 1
         found = [(name, tensor, tensor.grad) for name, tensor in self._parameters.items() if tensor.grad is not None]
-        squares = [_square(gradient) for _, _, gradient in found]
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = [_square(gradient) for _, _, gradient in found]
         norm, rate = math.sqrt(sum(squares)), self._schedule(number)
         if not math.isfinite(norm):
             bad = next((name for (name, _, _), square in zip(found, squares, strict=True) if not math.isfinite(square)), "all")
@@ -198,6 +199,7 @@ def _blocks(gradient: Gradient) -> Any:
 
 def _square(gradient: Gradient) -> float:
     """The squared length, block by block; infinite or NaN where the gradient is, or where it overflows."""
-    values = np.ascontiguousarray(gradient.values if isinstance(gradient, RowGradient) else gradient).reshape(-1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return sum(run_blocks(lambda s, e: float(values[s:e] @ values[s:e]), values.size, _BLOCK))
+    values = np.ravel(gradient.values if isinstance(gradient, RowGradient) else gradient)
+    if values.size <= _BLOCK:
+        return float(values @ values)
+    return sum(run_blocks(lambda s, e: float(values[s:e] @ values[s:e]), values.size, _BLOCK))

@@ -151,7 +151,7 @@ class Descent:
 
     def move(self, side: Side, rows: Index, columns: Index, pulls: Floats, other: Floats) -> None:
         """Move a side by entries in any order: entry e pulls row rows[e] along other[columns[e]] by pulls[e]."""
-        groups = Groups(*self._group(rows, len(side.vectors)))
+        groups = Groups(*self._group(rows, len(side.vectors))[:3])
 
         def move(start: int, stop: int) -> None:
             low, high = np.searchsorted(groups.offsets[:-1], (start, stop)).tolist()

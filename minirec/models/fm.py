@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -74,7 +74,7 @@ class MachineNetwork(PairNetwork):
         self.bias = Tensor(np.zeros(1, np.float32), requires_grad=True)  # w_0
         self._pairwise = pairwise
 
-    def __call__(self, users: Index, items: Index) -> tuple[Tensor, list[Tensor]]:
+    def __call__(self, users: Index, items: Index) -> tuple[Tensor, Callable[[], list[Tensor]]]:
         (user_rows, u), (item_rows, i) = (np.unique(rows, return_inverse=True) for rows in (users, items))
         (s, b, by_users), (t, c, by_items) = self.users(user_rows), self.items(item_rows)
         u, i = u.reshape(-1, 1), i.reshape(items.shape)
@@ -82,7 +82,7 @@ class MachineNetwork(PairNetwork):
         logits = product + embedding(c, i).reshape(*items.shape)
         if not self._pairwise:
             logits = logits + embedding(b, u).reshape(-1, 1) + self.bias
-        return logits, by_users + by_items
+        return logits, lambda: by_users + by_items
 
     def vectors(self, shape: tuple[int, int]) -> tuple[Scores, Scores]:
         """(s, b + w_0, 1) of all users and (s, 1, b) of all items, whose products are the logits."""

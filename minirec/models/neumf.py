@@ -7,7 +7,7 @@ regularisation ranks better than the tower (Rendle et al. 2020, "Neural collabor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import Dataset
+from ..engine import pairs
 from ..engine.autodiff import Tensor
 from ..engine.backend import one_blas_thread
 from ..engine.functional import linear
-from ..engine.modules import Embedding, Linear, Module
+from ..engine.modules import Embedding, Linear, Module, glorot
 from ..engine.optimizers import SGD, Optimizer
-from ..engine.pairs import Distinct, dots, tower
+from ..engine.pairs import Distinct, rows_of
 from ..engine.scorers import Scores, pairs_by_block
 from ..engine.sparse import CSR, Floats, Index
 from .base import Part
@@ -35,20 +36,22 @@ _TILE = 1024  # items that go through the tower at once
 
 
 class Half(Module, ABC):
-    """A part of a network with embeddings of its own: logits of pairs, as in `PairNetwork`, and vectors that they follow from."""
+    """A part of a network with embeddings of its own: logits of pairs, and vectors that they follow from."""
 
     users: Embedding
     items: Embedding
-    top: Linear  # h
-    layers: Sequence[Linear] = ()  # between the vectors and h
 
     @abstractmethod
-    def __call__(self, users: Distinct, items: Distinct) -> tuple[Tensor, list[Tensor]]:
-        """Logits (n, m) of users (n,) with items (n, m), and the rows of the embeddings that they were computed from, each once."""
+    def __call__(self, users: Distinct, items: Distinct) -> Tensor:
+        """Logits (pairs,)."""
 
     @abstractmethod
     def vectors(self) -> tuple[Floats, Floats]:
         """What scoring begins with, for all users and all items."""
+
+    @abstractmethod
+    def top(self) -> Floats:
+        """h, to be written to."""
 
 
 class Product(Half):
@@ -56,68 +59,104 @@ class Product(Half):
 
     def __init__(self, users: int, items: int, factors: int, rng: np.random.Generator) -> None:
         self.users, self.items = Embedding(users, factors, rng, _SCALE), Embedding(items, factors, rng, _SCALE)
-        self.top = Linear(factors, 1, rng, bias=False)  # h
+        self.weights = glorot(factors, 1, rng)  # h
 
-    def __call__(self, users: Distinct, items: Distinct) -> tuple[Tensor, list[Tensor]]:
-        p, q = users.of_table(self.users.weight), items.of_table(self.items.weight)
-        return dots(p * self.top.weight.reshape(1, -1), users, q, items), [p, q]
+    def parts(self) -> pairs.Dots:
+        return pairs.Dots(self.users.weight, self.items.weight, self.weights)
+
+    def __call__(self, users: Distinct, items: Distinct) -> Tensor:
+        return pairs.dots(self.parts(), users, items)
 
     def vectors(self) -> tuple[Floats, Floats]:
-        return self.users.weight.data * self.top.weight.data[:, 0], self.items.weight.data
+        return self.users.weight.data * self.top(), self.items.weight.data
+
+    def top(self) -> Floats:
+        return self.weights.data[:, 0]
 
 
 class Tower(Half):
     """h . x_L with x_1 = relu(W_1 (p_u, q_i) + b_1), ..., x_L = relu(W_L x_(L-1) + b_L), equation 10.
 
-    W_1 (p_u, q_i) is W_u p_u + W_i q_i: each is computed once for all samples of a user or an item. Vectors W_u p_u + b_1 and W_i q_i.
+    W_1 (p_u, q_i) is W_u p_u + W_i q_i: each is computed once for all pairs of a user or an item. Vectors W_u p_u + b_1 and W_i q_i.
+    numbers : W_1, b_1, ..., W_L, b_L and h one after the other.
     """
 
     def __init__(self, users: int, items: int, widths: Sequence[int], rng: np.random.Generator) -> None:
-        first = widths[0]
-        self.users, self.items = Embedding(users, first, rng, _SCALE), Embedding(items, first, rng, _SCALE)
-        whole_first = Linear(2 * first, first, rng)  # drawn in one piece, since the bound of the weights goes by its shape
-        self.of_users = Tensor(whole_first.weight.data[:first].copy(), requires_grad=True)
-        self.of_items = Tensor(whole_first.weight.data[first:].copy(), requires_grad=True)
-        self.bias = Tensor(np.zeros(first, np.float32), requires_grad=True)
-        self.layers = [Linear(inputs, outputs, rng) for inputs, outputs in pairwise(widths)]
-        self.top = Linear(widths[-1], 1, rng, bias=False)  # h
+        self.users, self.items = Embedding(users, widths[0], rng, _SCALE), Embedding(items, widths[0], rng, _SCALE)
+        layers = [Linear(inputs, outputs, rng) for inputs, outputs in zip((2 * widths[0], *widths), widths, strict=False)]
+        tensors = [*(tensor for layer in layers for tensor in layer.parameters().values()), glorot(widths[-1], 1, rng)]
+        self.numbers = Tensor(np.concatenate([tensor.data.ravel() for tensor in tensors]), requires_grad=True)
+        self.widths = np.array(widths)
 
-    def __call__(self, users: Distinct, items: Distinct) -> tuple[Tensor, list[Tensor]]:
-        p, q = users.of_table(self.users.weight), items.of_table(self.items.weight)
-        first = linear(p, self.of_users, self.bias), users, linear(q, self.of_items), items
-        return tower(*first, [tensor for layer in self.layers for tensor in layer.parameters().values()], self.top.weight), [p, q]
+    def parts(self) -> pairs.Tower:
+        return pairs.Tower(self.users.weight, self.items.weight, self.numbers, self.widths)
+
+    def __call__(self, users: Distinct, items: Distinct) -> Tensor:
+        return pairs.tower(self.parts(), users, items)
 
     def vectors(self) -> tuple[Floats, Floats]:
-        users = linear(self.users.weight.detach(), self.of_users.detach(), self.bias.detach())
-        return users.data, linear(self.items.weight.detach(), self.of_items.detach()).data
+        numbers, width = self.numbers.data, self.widths[0]
+        of_users, of_items = (Tensor(half) for half in numbers[: 2 * width**2].reshape(2, width, width))
+        users = linear(self.users.weight.detach(), of_users, Tensor(self.above()[:width]))
+        return users.data, linear(self.items.weight.detach(), of_items).data
+
+    def above(self) -> Floats:
+        """All numbers but W_1."""
+        return self.numbers.data[2 * self.widths[0] ** 2 :]
+
+    def top(self) -> Floats:
+        return self.numbers.data[-self.widths[-1] :]
 
 
 class FusedNetwork(PairNetwork):
     """The sum of the logits of a product, a tower, or both, and a bias: one layer over what they concatenate to, equation 12."""
 
-    def __init__(self, *parts: Half) -> None:
-        self.parts, self.bias = parts, Tensor(np.zeros(1, np.float32), requires_grad=True)
+    def __init__(self, product: Product | None = None, tower: Tower | None = None) -> None:
+        self.product, self.tower, self.bias = product, tower, Tensor(np.zeros(1, np.float32), requires_grad=True)
 
-    def __call__(self, users: Index, items: Index) -> tuple[Tensor, list[Tensor]]:
-        first = self.parts[0]
-        whose, what = Distinct.of(users, len(first.users.weight)), Distinct.of(items, len(first.items.weight))
-        logits, touched = first(whose, what)
-        for part in self.parts[1:]:
-            more, rows = part(whose, what)
-            logits, touched = logits + more, touched + rows
-        return logits + self.bias, touched
+    @property
+    def halves(self) -> list[Half]:
+        return [half for half in (self.product, self.tower) if half is not None]
+
+    def __call__(self, users: Index, items: Index) -> tuple[Tensor, Callable[[], list[Tensor]]]:
+        first, *others = self.halves
+        whose = Distinct.of(np.repeat(users, items.shape[1]), len(first.users.weight))
+        what = Distinct.of(np.ascontiguousarray(items, np.int32).reshape(-1), len(first.items.weight))
+        logits = first(whose, what)
+        for half in others:
+            logits = logits + half(whose, what)
+        return (logits + self.bias).reshape(*items.shape), lambda: self._rows(whose.rows, what.rows)
+
+    def loss(self, users: Index, items: Index) -> tuple[Tensor, Callable[[], list[Tensor]]]:
+        """Binary cross-entropy of a batch of few pairs, as of the logits of `__call__` (`SampledModel`), in one call."""
+        some, each = self.halves[0], items.shape[1]
+        shape = len(some.users.weight), len(some.items.weight), self.bias.dtype
+        product = pairs.Dots.none(*shape) if self.product is None else self.product.parts()
+        tower = pairs.Tower.none(*shape) if self.tower is None else self.tower.parts()
+        loss, u, i = pairs.pair_loss(np.repeat(users, each), items.reshape(-1), each, product, tower, self.bias)
+        return loss, lambda: self._rows(u, i)
+
+    def _rows(self, users: Index, items: Index) -> list[Tensor]:
+        return [rows_of(*side) for half in self.halves for side in ((half.users.weight, users), (half.items.weight, items))]
 
     def vectors(self) -> tuple[Scores, Scores, Scores]:
         """Those of all parts side by side, of users and of items, and the items' embeddings."""
-        users, items = zip(*(part.vectors() for part in self.parts), strict=True)
+        users, items = zip(*(half.vectors() for half in self.halves), strict=True)
         return (
             np.concatenate(users, axis=1),
             np.concatenate(items, axis=1),
-            np.concatenate([p.items.weight.data for p in self.parts], axis=1),
+            np.concatenate([half.items.weight.data for half in self.halves], axis=1),
         )
 
 
-class GMF(SampledModel[FusedNetwork], FoldInFactorModel):
+class _FusedModel(SampledModel[FusedNetwork]):
+    """What GMF, MLP and NeuMF share: how they train."""
+
+    def _data_loss(self, network: FusedNetwork, users: Index, items: Index) -> tuple[Tensor, Callable[[], list[Tensor]]]:
+        return network.loss(users, items) if items.size <= pairs.TILE else super()._data_loss(network, users, items)
+
+
+class GMF(_FusedModel, FoldInFactorModel):
     """Generalised matrix factorization: the logit is h . (p_u * q_i) + b, a dot product with a weight for each coordinate.
 
     He et al. 2017, "Neural collaborative filtering", section 3.2, equation 11; vectors (h * p_u, b) and (q_i, 1). Trained by binary
@@ -175,7 +214,7 @@ class GMF(SampledModel[FusedNetwork], FoldInFactorModel):
         return self._training_memory(dataset, 2 * self.factors, self.factors)
 
     def _network(self, events: CSR, rng: np.random.Generator) -> FusedNetwork:
-        return FusedNetwork(Product(*events.shape, self.factors, rng))
+        return FusedNetwork(product=Product(*events.shape, self.factors, rng))
 
     def _store(self, network: FusedNetwork, events: CSR) -> None:
         users, items, embeddings = network.vectors()
@@ -184,7 +223,7 @@ class GMF(SampledModel[FusedNetwork], FoldInFactorModel):
         self._set_sources(self.user_factors_, embeddings, events)
 
 
-class _TowerModel(SampledModel[FusedNetwork], FoldInModel):
+class _TowerModel(_FusedModel, FoldInModel):
     """What MLP and NeuMF share: a tower, scored by tiles of items.
 
     A user's vector is (h * p_u of the product, W_u p_u + b_1 of the tower), an item's (q_i, W_i q_i), the first parts (d) for NeuMF alone.
@@ -226,10 +265,9 @@ class _TowerModel(SampledModel[FusedNetwork], FoldInModel):
         self._check_sources(d)
 
     def _store(self, network: FusedNetwork, events: CSR) -> None:
-        tower = network.parts[-1]
-        numbers = [tensor.data.ravel() for layer in tower.layers for tensor in layer.parameters().values()]
+        assert network.tower is not None
         self.user_parts_, self.item_parts_, embeddings = network.vectors()
-        self.tower_ = np.concatenate([*numbers, tower.top.weight.data.ravel(), network.bias.data])
+        self.tower_ = np.concatenate((network.tower.above()[network.tower.widths[0] :], network.bias.data))
         self._set_sources(self.user_parts_, embeddings, events)
 
     def _scorer(self, profiles: Profiles) -> TowerScorer:
@@ -358,7 +396,7 @@ class MLP(_TowerModel):
         self.seed = seed
 
     def _network(self, events: CSR, rng: np.random.Generator) -> FusedNetwork:
-        return FusedNetwork(Tower(*events.shape, self._widths(), rng))
+        return FusedNetwork(tower=Tower(*events.shape, self._widths(), rng))
 
 
 class NeuMF(_TowerModel):
@@ -426,15 +464,15 @@ class NeuMF(_TowerModel):
         product, tower = Product(*events.shape, self.factors, rng), Tower(*events.shape, self._widths(), rng)
         fused = FusedNetwork(product, tower)
         if self.pretraining:
-            for part, share in ((product, self.alpha), (tower, 1 - self.alpha)):
-                alone = FusedNetwork(part)
+            for alone, share in ((FusedNetwork(product=product), self.alpha), (FusedNetwork(tower=tower), 1 - self.alpha)):
                 _exhaust(self._descend(alone, events, self.pretraining, rng))
-                part.top.weight.data *= np.float32(share)
+                top = alone.halves[0].top()
+                top *= np.float32(share)
                 fused.bias.data += np.float32(share) * alone.bias.data
         return fused
 
     def _optimizer(self, network: FusedNetwork) -> Optimizer:
-        fused = len(network.parts) > 1
+        fused = len(network.halves) > 1
         return SGD(network.parameters(), self.learning_rate) if fused and self.pretraining else super()._optimizer(network)
 
 

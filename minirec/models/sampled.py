@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -25,8 +25,8 @@ class PairNetwork(Module, ABC):
     """What gives logits to pairs of users and items."""
 
     @abstractmethod
-    def __call__(self, users: Index, items: Index) -> tuple[Tensor, list[Tensor]]:
-        """Logits (n, m) of users (n,) with items (n, m), and the rows of tables that they were computed from, each once."""
+    def __call__(self, users: Index, items: Index) -> tuple[Tensor, Callable[[], list[Tensor]]]:
+        """Logits (n, m) of users (n,) with items (n, m), and what gives the rows of tables that they come from, each once."""
 
 
 N = TypeVar("N", bound=PairNetwork)
@@ -70,12 +70,16 @@ class SampledModel(StoppingModel, Generic[N]):
         weights[:, 1:][missing] = 0
         return binary_cross_entropy(logits, targets, weights)
 
-    def _batch_loss(self, network: PairNetwork, users: Index, positives: Index, negatives: Index) -> Tensor:
-        """The loss of events (n,) with negatives (n, m); a negative that is the positive itself does not count."""
-        logits, touched = network(users, np.column_stack((positives, negatives)))
-        loss = self._loss(logits, negatives == positives[:, None])
+    def _data_loss(self, network: N, users: Index, items: Index) -> tuple[Tensor, Callable[[], list[Tensor]]]:
+        """Binary cross-entropy of events, users (n,) and items (n, 1 + negatives), the positives first; and what gives the rows."""
+        logits, touched = network(users, items)
+        return self._loss(logits, items[:, 1:] == items[:, :1]), touched
+
+    def _batch_loss(self, network: N, users: Index, positives: Index, negatives: Index) -> Tensor:
+        """The loss of events (n,) with negatives (n, m), and its penalty; a negative that is the positive itself does not count."""
+        loss, touched = self._data_loss(network, users, np.column_stack((positives, negatives)))
         if self.regularization:
-            for rows in touched:
+            for rows in touched():
                 loss = loss + (rows * rows).sum() * (self.regularization / 2 / len(users))
         return loss
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from naive_sgd import numerical_gradients, sigmoid
 
+from minirec.engine import pairs
 from minirec.engine.autodiff import RowGradient
 from minirec.engine.sparse import CSR
 from minirec.errors import ModelFileError, NotSupportedError, ParameterError
@@ -32,17 +33,20 @@ def wide(network, rng):
 def logit(values, u, i):
     """The score of a pair by the equations of the paper, with parameters by name."""
     total = float(values["bias"][0])
-    for part in (part for part in ("parts.0", "parts.1") if f"{part}.top.weight" in values):
-        own = {name.removeprefix(f"{part}."): value for name, value in values.items() if name.startswith(part)}
-        p, q, h = own["users.weight"][u], own["items.weight"][i], own["top.weight"][:, 0]
-        if "of_users" not in own:
-            total += sum(a * b * c for a, b, c in zip(h, p, q, strict=True))
-            continue
-        weight = np.concatenate((own["of_users"], own["of_items"]))
-        x = np.maximum(np.concatenate((p, q)) @ weight + own["bias"], 0)
-        for layer in range(sum(name.startswith("layers") and name.endswith("weight") for name in own)):
-            x = np.maximum(x @ own[f"layers.{layer}.weight"] + own[f"layers.{layer}.bias"], 0)
-        total += x @ h
+    if "product.weights" in values:
+        p, q, h = values["product.users.weight"][u], values["product.items.weight"][i], values["product.weights"][:, 0]
+        total += sum(a * b * c for a, b, c in zip(h, p, q, strict=True))
+    if "tower.numbers" in values:
+        x, numbers = np.concatenate((values["tower.users.weight"][u], values["tower.items.weight"][i])), values["tower.numbers"]
+        width = len(x) // 2  # of what comes out of the layer: half of the embeddings, then each half of the one before
+        while len(numbers) > width or len(x) > width:
+            inputs = len(x)
+            weight, bias, numbers = np.split(numbers, [inputs * width, (inputs + 1) * width])
+            x = np.maximum(x @ weight.reshape(inputs, width) + bias, 0)
+            if len(numbers) == width:
+                break
+            width //= 2
+        total += x @ numbers
     return total
 
 
@@ -70,7 +74,10 @@ def dense(gradient, shape):
 @pytest.mark.parametrize("cls", MODELS)
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("regularization", [0.0, 0.3])
-def test_loss_and_gradients_of_the_whole_model(cls, layers, regularization):
+@pytest.mark.parametrize("tile", [5, 640])
+def test_loss_and_gradients_of_the_whole_model(cls, layers, regularization, tile, monkeypatch):
+    """By operations on tiles of pairs, and in one call for a batch of no more than a tile."""
+    monkeypatch.setattr(pairs, "TILE", tile)
     if cls is GMF and layers > 1:
         return
     model = cls(factors=2, regularization=regularization, **({} if cls is GMF else {"layers": layers}))
@@ -145,11 +152,13 @@ def test_pretraining_joins_the_weighted_halves():
     model._descend = watched
     fused = model._network(binary, np.random.default_rng(0)).parameters()
     product, tower = ends
-    for number, (alone, share) in enumerate(((product, 0.25), (tower, 0.75))):
+    for alone, share in ((product, 0.25), (tower, 0.75)):
         for name, value in alone.items():
             if name != "bias":
-                scale = np.float32(share if name == "parts.0.top.weight" else 1)
-                assert np.array_equal(fused[name.replace("parts.0", f"parts.{number}")].data, value * scale)
+                scale = np.ones_like(value)
+                if name in ("product.weights", "tower.numbers"):
+                    scale[-SMALL["factors"] :] = share  # h
+                assert np.array_equal(fused[name].data, value * scale)
     assert fused["bias"].data == pytest.approx(0.25 * product["bias"] + 0.75 * tower["bias"])
 
 
@@ -178,11 +187,10 @@ def test_after_pretraining_a_step_is_the_rate_times_the_gradient():
 
 def test_the_tower_halves():
     """The paper's example: 8 predictive factors have layers of 32 (the two embeddings of 16), 16 and 8."""
-    tower = MLP(factors=8, layers=2)._network(CSR.from_pairs(USERS, POSITIVES, None, (5, 6)), np.random.default_rng(0)).parts[0]
+    tower = MLP(factors=8, layers=2)._network(CSR.from_pairs(USERS, POSITIVES, None, (5, 6)), np.random.default_rng(0)).tower
     assert tower.users.weight.shape == (5, 16)
     assert tower.items.weight.shape == (6, 16)
-    assert [layer.weight.shape for layer in tower.layers] == [(16, 8)]
-    assert tower.top.weight.shape == (8, 1)
+    assert len(tower.numbers) == 32 * 16 + 16 + 16 * 8 + 8 + 8
 
 
 def test_the_loss_falls():

@@ -198,20 +198,20 @@ def group_entries(columns: Any, n: int) -> Any:
     distinct = 0
     for c in range(n):
         distinct += counts[c + 1] > 0
-    rows, indptr = np.empty(distinct, np.int32), np.zeros(distinct + 1, np.int64)
+    rows, indptr, group = np.empty(distinct, np.int32), np.zeros(distinct + 1, np.int64), np.empty(n, np.int32)
     at = 0
     for c in range(n):
         if counts[c + 1] > 0:
-            rows[at] = c
+            rows[at], group[c] = c, at
             indptr[at + 1] = indptr[at] + counts[c + 1]
             at += 1
         counts[c + 1] += counts[c]
-    order = np.empty(len(columns), np.int32)
+    order, of_entry = np.empty(len(columns), np.int32), np.empty(len(columns), np.int32)
     for e in range(len(columns)):
         c = columns[e]
-        order[counts[c]] = e
+        order[counts[c]], of_entry[e] = e, group[c]
         counts[c] += 1
-    return rows, indptr, order
+    return rows, indptr, order, of_entry
 
 
 @jit

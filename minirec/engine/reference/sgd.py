@@ -165,11 +165,12 @@ def deal_samples(batch: NDArray[np.uint16], count: int, users: Index, items: Ind
     return offsets, order, users[order], items[order]
 
 
-def group_entries(columns: Index, n: int) -> tuple[Index, Pointer, Index]:
-    """Group entries by column (of n): distinct columns ascending, offsets of their groups, and the entries of each in their order."""
+def group_entries(columns: Index, n: int) -> tuple[Index, Pointer, Index, Index]:
+    """Group entries by column (of n): distinct columns ascending, offsets of their groups, the entries of each in their order, and the
+    group of each entry."""
     order = np.argsort(columns, kind="stable").astype(np.int32)
-    rows, counts = np.unique(columns, return_counts=True)
-    return rows.astype(np.int32), np.concatenate(([0], np.cumsum(counts))).astype(np.int64), order
+    rows, at, counts = np.unique(columns, return_inverse=True, return_counts=True)
+    return rows.astype(np.int32), np.concatenate(([0], np.cumsum(counts))).astype(np.int64), order, at.astype(np.int32)
 
 
 def sum_rows(start: int, stop: int, indptr: Pointer, columns: Index, values: Floats, other: Floats, out: Floats) -> None:
