@@ -183,10 +183,11 @@ class Adam(Optimizer):
         corrected, root = rate / (1 - first**self._steps), math.sqrt(1 - second**self._steps)
         numbers = [data.dtype.type(number) for number in (corrected, first, second, root, 1e-8)]
         if isinstance(gradient, RowGradient):
-            width = math.prod(data.shape[1:])
-            wide, *tables = [np.ascontiguousarray(array).reshape(len(array), width) for array in (gradient.values, *sums, data)]
-            size = max(_BLOCK // max(width, 1), 1)
-            run_blocks(lambda s, e: self._lazy(s, e, gradient.rows, wide, *tables, *numbers), len(wide), size)
+            arrays = [np.ascontiguousarray(gradient.values), *sums, data]
+            if data.ndim != 2:
+                arrays = [array.reshape(len(array), math.prod(data.shape[1:])) for array in arrays]
+            size = max(_BLOCK // max(arrays[0].shape[1], 1), 1)
+            run_blocks(lambda s, e: self._lazy(s, e, gradient.rows, *arrays, *numbers), len(gradient.rows), size)
         else:
             flat = [np.ascontiguousarray(array).reshape(-1) for array in (gradient, *sums, data)]
             run_blocks(lambda s, e: self._dense(s, e, *flat, *numbers), data.size, _BLOCK)
