@@ -19,7 +19,7 @@ from .functional import embedding, softmax_array, softmax_in_place, softplus_arr
 from .sparse import CSR, Floats
 
 _LOGITS = 2**24  # of `softmax_cross_entropy` at once: 64 MB; with few samples at once, the gradient of the table is rewritten too often
-_ROWS, _ITEMS = 32, 2048  # samples, and items, that a thread takes at once of them
+_FEWEST, _MOST, _ITEMS = 32, 256, 2048  # samples, and items, that a thread takes at once of them
 
 
 def binary_cross_entropy(logits: Tensor, targets: Any, weights: Any = 1.0) -> Tensor:
@@ -146,7 +146,8 @@ def softmax_multinomial(hidden: Tensor, table: Tensor, bias: Tensor, counts: CSR
     weights = (counts.data.astype(np.float64) / max(n, 1)).astype(h.dtype)
     totals, record = counts.sums(weights).astype(h.dtype)[:, None], recording(hidden, table, bias)
     by_hidden, by_table, by_bias = (np.empty_like(h), np.zeros_like(v), np.zeros_like(b)) if record else (h, v, b)
-    size = min(max(_LOGITS // max(len(v), 1) // _ROWS, 1) * _ROWS, n)
+    rows = _rows(n)
+    size = min(max(_LOGITS // max(len(v), 1) // rows, 1) * rows, n)
     logits, logs, loss = np.empty((size, len(v)), h.dtype), np.empty(n, h.dtype), np.empty(n)
     softmax_rows = kernel("softmax_rows", resolve())
 
@@ -158,13 +159,13 @@ def softmax_multinomial(hidden: Tensor, table: Tensor, bias: Tensor, counts: CSR
             held = slice(int(counts.indptr[at.start]), int(counts.indptr[at.stop]))
             np.matmul(h[at], v.T, out=block)
             block += b
-            rows = mine.row_ids()
-            own = block[rows, mine.indices]
+            owners = mine.row_ids()
+            own = block[owners, mine.indices]
             softmax_rows(0, len(block), block, logs[at])
-            loss[at] = mine.sums(weights[held] * (logs[at][rows] - own))
+            loss[at] = mine.sums(weights[held] * (logs[at][owners] - own))
             if record:
                 block *= totals[at]
-                block[rows, mine.indices] -= weights[held]
+                block[owners, mine.indices] -= weights[held]
                 np.matmul(block, v, out=by_hidden[at])
 
         def by_items(start: int, stop: int, first: int = first, last: int = last) -> None:
@@ -172,7 +173,7 @@ def softmax_multinomial(hidden: Tensor, table: Tensor, bias: Tensor, counts: CSR
             by_table[start:stop] += block.T @ h[first:last]
             by_bias[start:stop] += block.sum(axis=0)
 
-        run_blocks(by_samples, last - first, _ROWS)
+        run_blocks(by_samples, last - first, rows)
         if record:
             run_blocks(by_items, len(v), _ITEMS)
     return _scaled("softmax_multinomial", loss.sum(), (hidden, table, bias), by_hidden, by_table, by_bias)
@@ -193,7 +194,8 @@ def softmax_cross_entropy(hidden: Tensor, table: Tensor, targets: NDArray[Any], 
     share = (np.ones(n) if weights is None else np.asarray(weights, np.float64)) / max(n, 1)
     record = recording(hidden, table)
     by_hidden, by_table = (np.empty_like(h), np.zeros_like(v)) if record else (h, v)
-    size = min(max(_LOGITS // max(len(v), 1) // _ROWS, 1) * _ROWS, n)
+    rows = _rows(n)
+    size = min(max(_LOGITS // max(len(v), 1) // rows, 1) * rows, n)
     logits, logs, loss = np.empty((size, len(v)), h.dtype), np.empty(n, h.dtype), np.empty(n)
     part = share.astype(h.dtype)[:, None]
     scaled, softmax_rows = h * part, kernel("softmax_rows", resolve())
@@ -215,12 +217,17 @@ def softmax_cross_entropy(hidden: Tensor, table: Tensor, targets: NDArray[Any], 
         def by_items(start: int, stop: int, first: int = first, last: int = last) -> None:
             by_table[start:stop] += logits[: last - first, start:stop].T @ scaled[first:last]
 
-        run_blocks(by_samples, last - first, _ROWS)
+        run_blocks(by_samples, last - first, rows)
         if record:
             run_blocks(by_items, len(v), _ITEMS)
     if record:
         by_hidden *= part
     return _scaled("softmax_cross_entropy", loss.sum(), (hidden, table), by_hidden, by_table)
+
+
+def _rows(n: int) -> int:
+    """Samples that a thread takes at once: many, as BLAS copies the table for each product, but of few some for each thread."""
+    return min(max(n // 4, _FEWEST), _MOST)
 
 
 def _mean(name: str, loss: Floats, n: int, parents: tuple[Tensor, ...], *gradients: Floats) -> Tensor:
