@@ -162,8 +162,6 @@ _blas_limiter: Any = None
 @lru_cache(maxsize=2)
 def _blas_controller(with_scipy: bool) -> Any:
     """One controller for the BLAS libraries loaded so far (SciPy brings its own), or None without threadpoolctl."""
-    if with_scipy:
-        import scipy.linalg  # noqa: F401
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:  # serving with NumPy alone: top-k does not depend on the number of BLAS threads
@@ -178,8 +176,7 @@ def one_blas_thread() -> Iterator[None]:
     BLAS gives different bits for different numbers of threads, and the parallelism of minirec is over blocks.
     """
     global _blas_users, _blas_limiter
-    with_scipy = "scipy.linalg" in sys.modules or resolve() == "numba"  # compiled code calls SciPy's, which has to be there to be limited
-    controller = _blas_controller(with_scipy)
+    controller = _blas_controller("scipy.linalg" in sys.modules)
     if controller is None:
         yield
         return

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 import numpy as np
 
 from ..engine import pairs
 from ..engine.autodiff import Tensor
+from ..engine.backend import resolve
 from ..engine.functional import linear
 from ..engine.modules import Embedding, Linear, Module, glorot
 from ..engine.pairs import Distinct, rows_of
@@ -138,6 +140,11 @@ class FusedNetwork(PairNetwork):
 
 class FusedModel(SampledModel[FusedNetwork]):
     """What GMF, MLP and NeuMF share: how they train."""
+
+    def _check(self) -> None:
+        super()._check()
+        if resolve() == "numba":  # their kernels call SciPy's BLAS, which fit can keep to one thread only where it is loaded by then
+            import_module("scipy.linalg")
 
     def _data_loss(self, network: FusedNetwork, users: Index, items: Index) -> tuple[Tensor, Callable[[], list[Tensor]]]:
         return network.loss(users, items) if items.size <= pairs.TILE else super()._data_loss(network, users, items)

@@ -1,6 +1,8 @@
 """GMF, MLP and NeuMF: the loss of the whole model and its gradients against their definitions, what is served, pretraining."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -191,6 +193,23 @@ def test_the_tower_halves():
     assert tower.users.weight.shape == (5, 16)
     assert tower.items.weight.shape == (6, 16)
     assert len(tower.numbers) == 32 * 16 + 16 + 16 * 8 + 8 + 8
+
+
+def test_every_blas_is_kept_to_one_thread_in_the_first_fit_of_a_process():
+    pytest.importorskip("numba")
+    script = """
+import numpy as np
+from minirec.models import NeuMF
+from minirec.testing.sets import shop
+from threadpoolctl import threadpool_info
+
+def found(model, record):
+    print({library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"})
+
+NeuMF(factors=3, iterations=1, validation_share=0.0).fit(shop(), callback=found)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "{1}"
 
 
 def test_the_loss_falls():
