@@ -78,7 +78,7 @@ class Tower(NamedTuple):
 
 
 def dots(part: Dots, users: Distinct, items: Distinct) -> Tensor:
-    """(pairs,). O(pairs d)."""
+    """Of each pair: (pairs,). Gradients by the tables are RowGradients. O(pairs d), forth and back."""
     a, b, h, backend = part.users.data, part.items.data, part.weights.data[:, 0], resolve()
     pairs, multiply, pull = len(users.at), kernel("pair_dots", backend), kernel("pull_rows", backend)
     out = np.empty(pairs, a.dtype)
@@ -98,8 +98,11 @@ def dots(part: Dots, users: Distinct, items: Distinct) -> Tensor:
 
 
 def tower(part: Tower, users: Distinct, items: Distinct) -> Tensor:
-    """(pairs,). The halves of W_1 are applied once for each distinct user and item: O(r w_1^2) for r of both, and O(pairs) times the
-    sizes of the other layers."""
+    """Of each pair: (pairs,). Gradients by the tables are RowGradients.
+
+    The halves of W_1 are applied once for each distinct user and item: O(r w_1^2) for r of both, and O(pairs) times the sizes of the other
+    layers, forth and back.
+    """
     numbers, widths, backend, pairs = part.numbers.data, part.widths, resolve(), len(users.at)
     width, dtype = int(widths[0]), numbers.dtype
     forth, back, begin, end = (kernel(name, backend) for name in ("tower_rows", "tower_gradients", "first_rows", "first_gradients"))

@@ -71,7 +71,7 @@ class SampledModel(StoppingModel, Generic[N]):
         return binary_cross_entropy(logits, targets, weights)
 
     def _data_loss(self, network: N, users: Index, items: Index) -> tuple[Tensor, Callable[[], list[Tensor]]]:
-        """Binary cross-entropy of events, users (n,) and items (n, 1 + negatives), the positives first; and what gives the rows."""
+        """`_loss` of events, users (n,) and items (n, 1 + negatives), the positives first; and what gives the rows of tables, each once."""
         logits, touched = network(users, items)
         return self._loss(logits, items[:, 1:] == items[:, :1]), touched
 
