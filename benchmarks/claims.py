@@ -288,8 +288,8 @@ CLAIMS = [
         0.3152,
         0.1821,
         "the same at the usual rate over 30 iterations, twice as wide as the source: .2023 on validation, the most of these rows. Of what "
-        "else was tried there, dropout of .2 came to .1969; dropout of .3, and 64 factors with .2, or 4 layers besides, were stopped halfway "
-        "or sooner, less far than the row before was then",
+        "else was tried there, dropout of .2 came to .1969; dropout of .3, and 64 factors with .2, or 4 layers besides, were stopped "
+        "halfway or sooner, less far than the row before was then",
     ),
     _last(
         "last-ml-1m",
