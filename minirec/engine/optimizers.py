@@ -201,6 +201,4 @@ def _blocks(gradient: Gradient) -> Any:
 def _square(gradient: Gradient) -> float:
     """The squared length, block by block; infinite or NaN where the gradient is, or where it overflows."""
     values = np.ravel(gradient.values if isinstance(gradient, RowGradient) else gradient)
-    if values.size <= _BLOCK:
-        return float(values @ values)
     return sum(run_blocks(lambda s, e: float(values[s:e] @ values[s:e]), values.size, _BLOCK))

@@ -15,10 +15,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from .autodiff import Gradient, RowGradient, Tensor
 from .backend import kernel, resolve, run_blocks
+from .batches import group_sums
 from .sparse import Floats, Index, Pointer
 
 TILE = 640  # pairs that go through the layers at once
-_NUMBERS = 2**15  # numbers of rows that are summed at once
+_NUMBERS = 2**18  # numbers of the vectors that `dots` multiplies at once
 _PRODUCTS = 2**23  # multiplications of a product at once
 
 
@@ -80,20 +81,16 @@ class Tower(NamedTuple):
 def dots(part: Dots, users: Distinct, items: Distinct) -> Tensor:
     """Of each pair: (pairs,). Gradients by the tables are RowGradients. O(pairs d), forth and back."""
     a, b, h, backend = part.users.data, part.items.data, part.weights.data[:, 0], resolve()
-    pairs, multiply, pull = len(users.at), kernel("pair_dots", backend), kernel("pull_rows", backend)
+    pairs, multiply = len(users.at), kernel("pair_dots", backend)
     out = np.empty(pairs, a.dtype)
 
-    def pulled(mine: Distinct, others: Index, g: Floats, vectors: Floats) -> Floats:
-        sums = np.empty((len(mine.rows), len(h)), a.dtype)
-        run_blocks(lambda s, e: pull(s, e, mine.indptr, mine.order, g, others, vectors, sums), len(sums), max(_NUMBERS // len(h), 1))
-        return sums
-
     def backward(g: Floats) -> tuple[Gradient, ...]:
-        by_p, by_q = pulled(users, items.asked, g, b), pulled(items, users.asked, g, a)
+        by_p = group_sums(users.indptr, g[users.order], items.asked[users.order], b, backend)
+        by_q = group_sums(items.indptr, g[items.order], users.asked[items.order], a, backend)
         by_h = np.einsum("rc,rc->c", a[users.rows], by_p)[:, None]
         return RowGradient(users.rows, by_p * h, len(a)), RowGradient(items.rows, by_q * h, len(b)), by_h
 
-    run_blocks(lambda s, e: multiply(s, e, users.asked, items.asked, a, b, h, out), pairs, max(8 * _NUMBERS // len(h), 1))
+    run_blocks(lambda s, e: multiply(s, e, users.asked, items.asked, a, b, h, out), pairs, max(_NUMBERS // len(h), 1))
     return Tensor.from_op("dots", out, part, backward)
 
 

@@ -17,6 +17,7 @@ from ..engine.backend import resolve
 from ..engine.functional import linear
 from ..engine.modules import Embedding, Linear, Module, glorot
 from ..engine.pairs import Distinct, rows_of
+from ..engine.reference.pairs import dense_layers
 from ..engine.scorers import Scores
 from ..engine.sparse import Floats, Index
 from .sampled import PairNetwork, SampledModel
@@ -84,14 +85,14 @@ class Tower(Half):
         return pairs.tower(self.operands(), users, items)
 
     def vectors(self) -> tuple[Floats, Floats]:
-        numbers, width = self.numbers.data, self.widths[0]
-        of_users, of_items = (Tensor(half) for half in numbers[: 2 * width**2].reshape(2, width, width))
-        users = linear(self.users.weight.detach(), of_users, Tensor(self.above()[:width]))
-        return users.data, linear(self.items.weight.detach(), of_items).data
+        ((weight, bias),), _ = dense_layers(self.numbers.data, (2 * self.widths[0], self.widths[0]))
+        of_users, of_items = np.split(weight, 2)
+        users = linear(self.users.weight.detach(), Tensor(of_users), Tensor(bias))
+        return users.data, linear(self.items.weight.detach(), Tensor(of_items)).data
 
     def above(self) -> Floats:
-        """All numbers but W_1."""
-        return self.numbers.data[2 * self.widths[0] ** 2 :]
+        """W_2, b_2, ..., W_L, b_L and h."""
+        return dense_layers(self.numbers.data, (2 * self.widths[0], self.widths[0]))[1]
 
     def top(self) -> Floats:
         return self.numbers.data[-self.widths[-1] :]

@@ -182,7 +182,7 @@ class HistoryModel(Recommender, Generic[N]):
 
     def _skipped(self, learned: CSR, users: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """How many of the last events of each of these users are not learned from this time."""
-        spare = np.maximum(np.diff(learned.indptr)[users] - (self.max_length + 1), 0)
+        spare = np.maximum(learned.indptr[users + 1] - learned.indptr[users] - (self.max_length + 1), 0)
         return np.where(rng.random(len(users)) < self.random_window, rng.integers(0, spare + 1), 0)
 
     def _ndcg(self, network: N, known: CSR, with_last: CSR) -> float:

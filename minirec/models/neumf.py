@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..data.dataset import Dataset
 from ..engine.backend import one_blas_thread
 from ..engine.optimizers import SGD, Optimizer
+from ..engine.reference.pairs import dense_layers
 from ..engine.scorers import Scores, pairs_by_block
 from ..engine.sparse import CSR, Index
 from .base import Part
@@ -139,7 +140,7 @@ class _TowerModel(FusedModel, FoldInModel):
     def _store(self, network: FusedNetwork, events: CSR) -> None:
         assert network.tower is not None
         self.user_parts_, self.item_parts_, embeddings = network.vectors()
-        self.tower_ = np.concatenate((network.tower.above()[network.tower.widths[0] :], network.bias.data))
+        self.tower_ = np.concatenate((network.tower.above(), network.bias.data))
         self._set_sources(self.user_parts_, embeddings, events)
 
     def _scorer(self, profiles: Profiles) -> TowerScorer:
@@ -178,13 +179,8 @@ class TowerScorer:
 
     def __init__(self, users: Scores, items: Scores, tower: Scores, widths: Sequence[int]) -> None:
         self.users, self.items, self.product = users, items, items.shape[1] - widths[0]
-        self.layers: list[tuple[Scores, Scores]] = []
-        at = 0
-        for inputs, outputs in pairwise(widths):
-            weight, bias = np.split(tower[at : at + (inputs + 1) * outputs], [inputs * outputs])
-            self.layers.append((weight.reshape(inputs, outputs), bias))
-            at += (inputs + 1) * outputs
-        self.top, self.bias = tower[at:-1], tower[-1]
+        self.layers, rest = dense_layers(tower, widths)
+        self.top, self.bias = rest[:-1], rest[-1]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -207,7 +203,7 @@ class TowerScorer:
 
     def _logits(self, one: Scores, many: Scores) -> Scores:
         """Of one vector with many (n, d) of the other side: they are added and multiplied, so it does not matter which is which."""
-        x: Scores = many[:, self.product :] + one[self.product :]
+        x: Any = many[:, self.product :] + one[self.product :]
         np.maximum(x, 0, out=x)
         for weight, bias in self.layers:
             x = np.matmul(x, weight)

@@ -53,7 +53,7 @@ def test_rows_of_a_table():
     assert table.grad.dense()[:, 0].tolist() == [2, 0, 2, 0, 2]
 
 
-@pytest.mark.parametrize("numbers", [1, 2**15])
+@pytest.mark.parametrize("numbers", [1, 2**18])
 def test_dots(numbers, monkeypatch):
     monkeypatch.setattr(pairs, "_NUMBERS", numbers)
     assert dots(Dots(*map(Tensor, (P, Q, H))), WHOSE, WHAT).data == pytest.approx((P[USERS] * Q[ITEMS]) @ H[:, 0])

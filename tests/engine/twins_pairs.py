@@ -32,13 +32,6 @@ def pair_dots(rng):
     return *span(rng, len(users)), users, items, *tables, np.zeros(len(users), np.float32)
 
 
-def pull_rows(rng):
-    users, items = batch(rng)
-    rows, indptr, order, _ = group_entries(users, USERS)
-    out = normal(rng, len(rows), FACTORS)
-    return *span(rng, len(rows)), indptr, order, normal(rng, len(users)), items, normal(rng, ITEMS, FACTORS), out
-
-
 def first_rows(rng):
     rows = group_entries(batch(rng)[1], ITEMS)[0]
     return *span(rng, len(rows)), rows, normal(rng, ITEMS, 6), normal(rng, 6, 6), np.zeros((len(rows), 6), np.float32)
@@ -68,8 +61,7 @@ def pair_loss(rng):
     """With a dot product and a tower, or one of them."""
     (users, items), (widths, numbers), kind = batch(rng), layers(rng), rng.integers(0, 3)
     d, width = FACTORS if kind != 1 else 0, 6 if kind != 2 else 0
-    some = items[::EACH][0], items[1]
-    items[1] = some[rng.integers(0, 2)]  # one that may not count
+    items[1] = items[rng.integers(0, 2)]  # one that may not count
     product = normal(rng, USERS, d), normal(rng, ITEMS, d), normal(rng, d)
     tower = (
         normal(rng, USERS, width),
@@ -82,7 +74,6 @@ def pair_loss(rng):
 
 CASES = {
     "pair_dots": pair_dots,
-    "pull_rows": pull_rows,
     "first_rows": first_rows,
     "first_gradients": first_gradients,
     "tower_rows": tower_rows,

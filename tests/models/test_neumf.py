@@ -41,13 +41,9 @@ def logit(values, u, i):
     if "tower.numbers" in values:
         x, numbers = np.concatenate((values["tower.users.weight"][u], values["tower.items.weight"][i])), values["tower.numbers"]
         width = len(x) // 2  # of what comes out of the layer: half of the embeddings, then each half of the one before
-        while len(numbers) > width or len(x) > width:
-            inputs = len(x)
-            weight, bias, numbers = np.split(numbers, [inputs * width, (inputs + 1) * width])
-            x = np.maximum(x @ weight.reshape(inputs, width) + bias, 0)
-            if len(numbers) == width:
-                break
-            width //= 2
+        while len(numbers) > len(x):
+            weight, bias, numbers = np.split(numbers, [len(x) * width, (len(x) + 1) * width])
+            x, width = np.maximum(x @ weight.reshape(len(x), width) + bias, 0), width // 2
         total += x @ numbers
     return total
 

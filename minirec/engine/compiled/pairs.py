@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._jit import jit
-from .sgd import group_entries
+from .sgd import group_entries, sum_rows
 
 
 @jit
@@ -24,20 +24,9 @@ def pair_dots(start: int, stop: int, users: Any, items: Any, p: Any, q: Any, wei
 
 
 @jit
-def pull_rows(start: int, stop: int, indptr: Any, order: Any, pulls: Any, others: Any, vectors: Any, out: Any) -> None:
-    """See reference/pairs.py."""
-    for k in range(start, stop):
-        out[k] = 0
-        for at in range(indptr[k], indptr[k + 1]):
-            pull, vector = pulls[order[at]], vectors[others[order[at]]]
-            for c in range(out.shape[1]):
-                out[k, c] += pull * vector[c]
-
-
-@jit
 def first_rows(start: int, stop: int, rows: Any, table: Any, weight: Any, out: Any) -> None:
     """See reference/pairs.py."""
-    np.dot(_taken(start, stop, rows, table), weight, out[start:stop])
+    np.dot(table[rows[start:stop]], weight, out[start:stop])
 
 
 @jit
@@ -45,15 +34,10 @@ def first_gradients(
     start: int, stop: int, rows: Any, table: Any, weight: Any, indptr: Any, order: Any, pulls: Any, by_rows: Any, by_weight: Any
 ) -> None:
     """See reference/pairs.py."""
-    sums = np.zeros((stop - start, weight.shape[1]), weight.dtype)
-    for k in range(start, stop):
-        total = sums[k - start]
-        for at in range(indptr[k], indptr[k + 1]):
-            pull = pulls[order[at]]
-            for c in range(len(total)):
-                total[c] += pull[c]
+    sums = np.empty((stop - start, weight.shape[1]), weight.dtype)
+    sum_rows(0, stop - start, indptr[start : stop + 1], order, np.ones(len(order), weight.dtype), pulls, sums)
     np.dot(sums, weight.T, by_rows[start:stop])
-    np.dot(_taken(start, stop, rows, table).T, sums, by_weight)
+    np.dot(table[rows[start:stop]].T, sums, by_weight)
 
 
 @jit
@@ -138,8 +122,8 @@ def pair_loss(users: Any, items: Any, each: int, p: Any, q: Any, weights: Any, a
         pulls[e] = ((one if x >= zero else small) / (one + small) - target) * share
         by_bias[0] += pulls[e]
     by_p, by_q, by_weights = np.empty((len(u), d), bias.dtype), np.empty((len(i), d), bias.dtype), np.zeros(d, bias.dtype)
-    pull_rows(0, len(u), u_starts, u_order, pulls, items, q, by_p)
-    pull_rows(0, len(i), i_starts, i_order, pulls, users, p, by_q)
+    sum_rows(0, len(u), u_starts, items[u_order], pulls[u_order], q, by_p)
+    sum_rows(0, len(i), i_starts, users[i_order], pulls[i_order], p, by_q)
     for k in range(len(u)):
         for c in range(d):
             by_weights[c] += p[u[k], c] * by_p[k, c]
@@ -155,14 +139,3 @@ def pair_loss(users: Any, items: Any, each: int, p: Any, q: Any, weights: Any, a
         first_gradients(0, len(u), u, a, upper, u_starts, u_order, first, by_a, by_upper)
         first_gradients(0, len(i), i, b, lower, i_starts, i_order, first, by_b, by_lower)
     return loss / pairs, u, i, by_p, by_q, by_weights, by_a, by_b, by_numbers, by_bias
-
-
-@jit
-def _taken(start: int, stop: int, rows: Any, table: Any) -> Any:
-    """table[rows[start:stop]]."""
-    out = np.empty((stop - start, table.shape[1]), table.dtype)
-    for k in range(start, stop):
-        row, taken = table[rows[k]], out[k - start]
-        for c in range(len(row)):
-            taken[c] = row[c]
-    return out

@@ -7,11 +7,14 @@ h (w_L,), one after the other, each row by row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..losses import sigmoid
 from ..sparse import Floats, Index, Pointer
 from .sgd import group_entries, sum_rows
 
@@ -21,12 +24,6 @@ Widths = NDArray[np.int64]
 def pair_dots(start: int, stop: int, users: Index, items: Index, p: Floats, q: Floats, weights: Floats, out: Floats) -> None:
     """out[e] becomes the sum over c of weights_c p_uc q_ic, for p (users, d) and q (items, d)."""
     np.einsum("ec,ec,c->e", p[users[start:stop]], q[items[start:stop]], weights, out=out[start:stop], optimize=False)
-
-
-def pull_rows(start: int, stop: int, indptr: Pointer, order: Index, pulls: Floats, others: Index, vectors: Floats, out: Floats) -> None:
-    """out[k], start <= k < stop, becomes the sum of pulls[e] vectors[others[e]] over the pairs e in order[indptr[k]:indptr[k + 1]]."""
-    pairs = order[indptr[start] : indptr[stop]]
-    sum_rows(0, stop - start, indptr[start : stop + 1] - indptr[start], others[pairs], pulls[pairs], vectors, out[start:stop])
 
 
 def first_rows(start: int, stop: int, rows: Index, table: Floats, weight: Floats, out: Floats) -> None:
@@ -42,8 +39,8 @@ def first_gradients(
 
     pulls (pairs, w_1) : the gradients by what a pair got of them. by_rows[start:stop] and by_weight are overwritten.
     """
-    sums, ones = np.empty((stop - start, weight.shape[1]), weight.dtype), np.ones(len(pulls), weight.dtype)
-    pull_rows(0, stop - start, indptr[start : stop + 1], order, ones, np.arange(len(pulls), dtype=np.int32), pulls, sums)
+    sums = np.empty((stop - start, weight.shape[1]), weight.dtype)
+    sum_rows(0, stop - start, indptr[start : stop + 1], order, np.ones(len(order), weight.dtype), pulls, sums)
     np.matmul(sums, weight.T, out=by_rows[start:stop])
     np.matmul(table[rows[start:stop]].T, sums, out=by_weight)
 
@@ -57,12 +54,12 @@ def tower_rows(
     first (pairs, w_1) is where x_1 goes; rest (pairs (w_2 + ... + w_L),) the others: those of start..stop together, x_2 before x_3.
     """
     x, *others = _layers(start, stop, widths, first, rest)
-    zeros, (_, bias, *layers, h) = np.zeros(max(widths), a.dtype), tower_parts(numbers, widths)
+    zeros, (((_, bias), *layers), h) = np.zeros(max(widths), a.dtype), dense_layers(numbers, [2 * widths[0], *widths])
     np.take(b, items[start:stop], axis=0, out=x, mode="clip")
     x += a[users[start:stop]]
     x += bias
     np.maximum(x, zeros[: widths[0]], out=x)  # by the number 0 it takes NumPy three times as long
-    for weight, bias, following in zip(layers[::2], layers[1::2], others, strict=True):
+    for (weight, bias), following in zip(layers, others, strict=True):
         x = np.matmul(x, weight, out=following)
         x += bias
         np.maximum(x, zeros[: len(bias)], out=x)
@@ -74,15 +71,16 @@ def tower_gradients(
 ) -> None:
     """From the gradients by the logits, pulls (pairs,), those by x_1, which take its place in `first`, and by the numbers but W_1."""
     *below, x = _layers(start, stop, widths, first, rest)
-    (_, _, *layers, h), (_, by_bias, *by_layers, by_h) = tower_parts(numbers, widths), tower_parts(by_numbers, widths)
+    (_, *layers), h = dense_layers(numbers, [2 * widths[0], *widths])
+    ((_, by_bias), *by_layers), by_h = dense_layers(by_numbers, [2 * widths[0], *widths])
     pull, ones = pulls[start:stop], np.ones(len(x), x.dtype)
     np.matmul(pull, x, out=by_h)
     by_x = pull[:, None] * h
-    for at, under in zip(range(len(layers) - 2, -1, -2), reversed(below), strict=True):
+    for (weight, _), (by_weight, by_constant), under in zip(reversed(layers), reversed(by_layers), reversed(below), strict=True):
         by_x *= x > 0
-        np.matmul(under.T, by_x, out=by_layers[at])
-        np.matmul(ones, by_x, out=by_layers[at + 1])
-        by_x, x = by_x @ layers[at].T, under
+        np.matmul(under.T, by_x, out=by_weight)
+        np.matmul(ones, by_x, out=by_constant)
+        by_x, x = by_x @ weight.T, under
     np.multiply(by_x, x > 0, out=x)
     np.matmul(ones, x, out=by_bias)
 
@@ -108,12 +106,12 @@ def pair_loss(
         logits += bias
     logits += (p[users] * q[items]) @ weights
     wanted = np.arange(len(users)) % each == 0
-    small, counts = np.exp(-np.abs(logits)), wanted | (items != np.repeat(items[::each], each))
-    loss = (counts * (np.maximum(logits, 0) + np.log1p(small) - wanted * logits)).sum(dtype=np.float64) / len(users)
-    pulls = (counts * (np.where(logits >= 0, 1, small) / (1 + small) - wanted) / len(users)).astype(logits.dtype)
+    counts = wanted | (items != np.repeat(items[::each], each))
+    loss = (counts * (np.logaddexp(0, logits) - wanted * logits)).sum(dtype=np.float64) / len(users)
+    pulls = (counts * (sigmoid(logits) - wanted) / len(users)).astype(logits.dtype)
     by_p, by_q = np.empty((len(u), len(weights)), p.dtype), np.empty((len(i), len(weights)), p.dtype)
-    pull_rows(0, len(u), u_starts, u_order, pulls, items, q, by_p)
-    pull_rows(0, len(i), i_starts, i_order, pulls, users, p, by_q)
+    sum_rows(0, len(u), u_starts, items[u_order], pulls[u_order], q, by_p)
+    sum_rows(0, len(i), i_starts, users[i_order], pulls[i_order], p, by_q)
     by_weights = np.einsum("rc,rc->c", p[u], by_p)
     by_a, by_b = np.empty((len(u), width), a.dtype), np.empty((len(i), width), a.dtype)
     if width:
@@ -124,13 +122,14 @@ def pair_loss(
     return loss, u, i, by_p * weights, by_q * weights, by_weights, by_a, by_b, by_numbers, np.array([pulls.sum()], bias.dtype)
 
 
-def tower_parts(numbers: Floats, widths: Widths) -> list[Floats]:
-    """Views of W_1, c_1, ..., W_L, c_L, h."""
+def dense_layers(numbers: Floats, widths: Sequence[int]) -> tuple[list[tuple[Floats, Floats]], Floats]:
+    """Views of the weights (inputs, outputs) and biases (outputs,) of layers between these widths, and of the numbers behind them."""
     found, at = [], 0
-    for inputs, outputs in zip((2 * widths[0], *widths), widths, strict=False):
-        found += [numbers[at : at + inputs * outputs].reshape(inputs, outputs), numbers[at + inputs * outputs :][:outputs]]
-        at += (inputs + 1) * outputs
-    return [*found, numbers[at:]]
+    for inputs, outputs in pairwise(widths):
+        split = at + inputs * outputs
+        found.append((numbers[at:split].reshape(inputs, outputs), numbers[split : split + outputs]))
+        at = split + outputs
+    return found, numbers[at:]
 
 
 def _layers(start: int, stop: int, widths: Widths, first: Floats, rest: Floats) -> list[Floats]:
