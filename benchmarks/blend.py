@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from minirec.data.dataset import Dataset
 from minirec.data.ids import Rows
-from minirec.engine.scorers import BlendScorer, Scorer, Scores, pairs_by_block
+from minirec.engine.ranking.scorers import BlendScorer, Scorer, Scores, pairs_by_block
 from minirec.engine.sparse import Index
 from minirec.models import model_class
-from minirec.models.base import Monitor, Recommender
-from minirec.models.checks import number
-from minirec.models.request import Profiles
+from minirec.models.contract.checks import number
+from minirec.models.contract.recommender import Monitor, Recommender
+from minirec.models.contract.request import Profiles
 
 
 def _made(name: str, settings: dict[str, Any]) -> Recommender:

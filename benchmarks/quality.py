@@ -61,7 +61,7 @@ class Judge:
         Single numbers that the side hands over beside them are passed on.
         """
         from minirec.evaluation.measure import Setting, measure
-        from minirec.evaluation.metrics import Lists
+        from minirec.metrics.accuracy import Lists
 
         users = self.users
         if "lists" in found:
@@ -77,9 +77,9 @@ class Judge:
 
     def _rank(self, found: Found, users: NDArray[np.int64]) -> Any:
         from minirec.engine.backend import resolve
+        from minirec.engine.ranking.topk import Filters, LinearScorer, VectorScorer, rank
         from minirec.engine.sparse import CSR
-        from minirec.engine.topk import Filters, LinearScorer, VectorScorer, rank
-        from minirec.evaluation.metrics import Lists
+        from minirec.metrics.accuracy import Lists
 
         seen = self.train.rows(users)
         scorer: Any
@@ -100,7 +100,7 @@ class Judge:
         lists (seeds, users, 100) : values are means over the seeds, then over the users; beside them half of their 95 % interval.
         """
         from minirec.evaluation.measure import Setting, measure
-        from minirec.evaluation.metrics import Lists
+        from minirec.metrics.accuracy import Lists
 
         setting = Setting(self.held, self._matrix("shown"), self._groups, self.train.shape[0], self.train)
         names, values = ("recall_capped@20", "ndcg@100"), []

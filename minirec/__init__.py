@@ -8,8 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
+from ._version import __version__
 from .options import options, options_in_force
 
 _WHERE = {
@@ -27,7 +26,7 @@ _WHERE = {
     ),
     "evaluation": ("Result", "evaluate", "evaluate_new_items", "evaluate_sampled", "item_shift", "tune"),
     "pipeline": ("run",),
-    "models.warmup": ("warmup",),
+    "models.contract.warmup": ("warmup",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -55,7 +54,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .data import popularity_groups as popularity_groups
     from .data import read as read
     from .data import split as split
-    from .data import synthetic as synthetic
+    from .data.sources import synthetic as synthetic
     from .evaluation import Result as Result
     from .evaluation import evaluate as evaluate
     from .evaluation import evaluate_new_items as evaluate_new_items
@@ -72,58 +71,58 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .features import add_content as add_content
     from .features import cached as cached
     from .features import whiten as whiten
-    from .models import ALS as ALS
-    from .models import BPR as BPR
-    from .models import BSPM as BSPM
-    from .models import DAN as DAN
-    from .models import DIN as DIN
-    from .models import EASE as EASE
-    from .models import EDLAE as EDLAE
-    from .models import FMLP as FMLP
-    from .models import GFCF as GFCF
-    from .models import GMF as GMF
-    from .models import L3AE as L3AE
-    from .models import MLP as MLP
-    from .models import MODELS as MODELS
-    from .models import RDLAE as RDLAE
-    from .models import SANSA as SANSA
-    from .models import SLIM as SLIM
-    from .models import WARP as WARP
-    from .models import AbsorbingCost as AbsorbingCost
-    from .models import AbsorbingTime as AbsorbingTime
-    from .models import AlphaRec as AlphaRec
-    from .models import BiasedMF as BiasedMF
-    from .models import Caser as Caser
-    from .models import ChebyCF as ChebyCF
-    from .models import ColdMap as ColdMap
-    from .models import ContentKNN as ContentKNN
-    from .models import FactorizationMachine as FactorizationMachine
-    from .models import FeatureALS as FeatureALS
-    from .models import GraphBlend as GraphBlend
-    from .models import GRU4Rec as GRU4Rec
-    from .models import HittingTime as HittingTime
-    from .models import Hybrid as Hybrid
-    from .models import ItemKNN as ItemKNN
-    from .models import LightGCN as LightGCN
-    from .models import LogisticMF as LogisticMF
-    from .models import MultDAE as MultDAE
-    from .models import MultVAE as MultVAE
-    from .models import NeuMF as NeuMF
-    from .models import NextItNet as NextItNet
-    from .models import P3alpha as P3alpha
-    from .models import PersonalizedPageRank as PersonalizedPageRank
-    from .models import Popularity as Popularity
-    from .models import Random as Random
-    from .models import Recommendations as Recommendations
-    from .models import Recommender as Recommender
-    from .models import RP3beta as RP3beta
-    from .models import SASRec as SASRec
-    from .models import SoftmaxMF as SoftmaxMF
-    from .models import SVDpp as SVDpp
-    from .models import TurboCF as TurboCF
-    from .models import UltraGCN as UltraGCN
-    from .models import UserKNN as UserKNN
-    from .models import load_model as load_model
-    from .models import model_class as model_class
-    from .models.warmup import warmup as warmup
+    from .longtail.graph_blend import GraphBlend as GraphBlend
+    from .models.baselines.popularity import Popularity as Popularity
+    from .models.baselines.popularity import Random as Random
+    from .models.content.alpharec import AlphaRec as AlphaRec
+    from .models.content.cold_map import ColdMap as ColdMap
+    from .models.content.content_knn import ContentKNN as ContentKNN
+    from .models.content.feature_als import FeatureALS as FeatureALS
+    from .models.content.hybrid import Hybrid as Hybrid
+    from .models.content.l3ae import L3AE as L3AE
+    from .models.contract.files import load_model as load_model
+    from .models.contract.recommendations import Recommendations as Recommendations
+    from .models.contract.recommender import Recommender as Recommender
+    from .models.contract.registry import MODELS as MODELS
+    from .models.contract.registry import model_class as model_class
+    from .models.contract.warmup import warmup as warmup
+    from .models.factorization.als import ALS as ALS
+    from .models.factorization.bpr import BPR as BPR
+    from .models.factorization.bpr import WARP as WARP
+    from .models.factorization.fm import FactorizationMachine as FactorizationMachine
+    from .models.factorization.logistic import LogisticMF as LogisticMF
+    from .models.factorization.rating import BiasedMF as BiasedMF
+    from .models.factorization.rating import SVDpp as SVDpp
+    from .models.factorization.softmax_mf import SoftmaxMF as SoftmaxMF
+    from .models.graphs.graph_filters import BSPM as BSPM
+    from .models.graphs.graph_filters import GFCF as GFCF
+    from .models.graphs.graph_filters import ChebyCF as ChebyCF
+    from .models.graphs.lightgcn import LightGCN as LightGCN
+    from .models.graphs.turbocf import TurboCF as TurboCF
+    from .models.graphs.ultragcn import UltraGCN as UltraGCN
+    from .models.linear.ease import DAN as DAN
+    from .models.linear.ease import EASE as EASE
+    from .models.linear.ease import EDLAE as EDLAE
+    from .models.linear.ease import RDLAE as RDLAE
+    from .models.linear.sansa import SANSA as SANSA
+    from .models.linear.slim import SLIM as SLIM
+    from .models.neighbors.knn import ItemKNN as ItemKNN
+    from .models.neighbors.knn import UserKNN as UserKNN
+    from .models.neural.multvae import MultDAE as MultDAE
+    from .models.neural.multvae import MultVAE as MultVAE
+    from .models.neural.neumf import GMF as GMF
+    from .models.neural.neumf import MLP as MLP
+    from .models.neural.neumf import NeuMF as NeuMF
+    from .models.sequences.caser import Caser as Caser
+    from .models.sequences.din import DIN as DIN
+    from .models.sequences.fmlp import FMLP as FMLP
+    from .models.sequences.gru4rec import GRU4Rec as GRU4Rec
+    from .models.sequences.nextitnet import NextItNet as NextItNet
+    from .models.sequences.sasrec import SASRec as SASRec
+    from .models.walks.absorbing import AbsorbingCost as AbsorbingCost
+    from .models.walks.absorbing import AbsorbingTime as AbsorbingTime
+    from .models.walks.absorbing import HittingTime as HittingTime
+    from .models.walks.pagerank import PersonalizedPageRank as PersonalizedPageRank
+    from .models.walks.rp3beta import P3alpha as P3alpha
+    from .models.walks.rp3beta import RP3beta as RP3beta
     from .pipeline import run as run

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minirec.engine.autodiff import RowGradient, Tensor
+from minirec.engine.nn.autodiff import RowGradient, Tensor
 
 
 def check_gradients(function, *arrays, rtol=1e-6, step=1e-5):

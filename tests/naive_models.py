@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from minirec.engine.sparse import CSR
-from minirec.models.base import Part
-from minirec.models.checks import number, whole
-from minirec.models.factor import FactorModel
-from minirec.models.linear import LinearModel
+from minirec.models.contract.checks import number, whole
+from minirec.models.contract.recommender import Part
+from minirec.models.forms.item_weights import LinearModel
+from minirec.models.forms.vectors import FactorModel
 
 
 class Together(LinearModel):

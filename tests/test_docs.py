@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import minirec
-from minirec.cli_parser import build_parser
+from minirec.cli.parser import build_parser
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -10,8 +10,16 @@ import numpy as np
 import pytest
 
 import minirec as mr
-from minirec.cli import main
-from minirec.errors import DataError, MinirecError, ModelFileError, NotFittedError, NotSupportedError, ParameterError, UnknownIdError
+from minirec.cli.main import main
+from minirec.errors import (
+    DataError,
+    MinirecError,
+    ModelFileError,
+    NotFittedError,
+    NotSupportedError,
+    ParameterError,
+    UnknownIdError,
+)
 from minirec.testing.sets import shop
 
 make = mr.Dataset.from_arrays

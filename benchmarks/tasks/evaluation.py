@@ -23,7 +23,7 @@ def _minirec(job: Job, metrics: list[str] | None) -> None:
     from minirec.data.popularity import popularity_groups
     from minirec.engine.sparse import CSR
     from minirec.evaluation.measure import Setting, measure
-    from minirec.evaluation.metrics import Lists
+    from minirec.metrics.accuracy import Lists
 
     from .common import dataset
 

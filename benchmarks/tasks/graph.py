@@ -50,12 +50,12 @@ def _losses(epochs: list[list[float]]) -> Arrays:
 
 def minirec_lightgcn(job: Job) -> None:
     from minirec import LightGCN
-    from minirec.engine.autodiff import Tensor
     from minirec.engine.backend import one_blas_thread, resolve
-    from minirec.engine.convolution import Convolution
-    from minirec.engine.optimizers import Adam
+    from minirec.engine.graph.convolution import Convolution
+    from minirec.engine.nn.autodiff import Tensor
+    from minirec.engine.nn.optimizers import Adam
     from minirec.engine.sparse import CSR
-    from minirec.models.lightgcn import Batch
+    from minirec.models.graphs.lightgcn import Batch
 
     model = LightGCN(factors=FACTORS, layers=LAYERS, loss="bpr", regularization=DECAY)
     model.backend_ = resolve()

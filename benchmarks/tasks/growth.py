@@ -63,7 +63,7 @@ def ease(job: Job, d: int) -> None:
 def topk(job: Job, d: int, prune: bool) -> None:
     """Vectors with long-tailed norms, as training gives them; popular items are the long ones."""
     from minirec.engine.backend import resolve
-    from minirec.engine.topk import VectorScorer, rank
+    from minirec.engine.ranking.topk import VectorScorer, rank
 
     rng = np.random.default_rng(0)
     users, items = job.train.shape

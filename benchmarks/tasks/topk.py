@@ -55,7 +55,7 @@ def minirec(job: Job) -> None:
 def _pruning(model: Any, users: Array) -> dict[str, Any]:
     """The share of pairs that a score was worked out for, and the share of lists that equal those of brute force, ids and scores."""
     from minirec.engine.backend import resolve
-    from minirec.engine.topk import Filters, VectorScorer, rank
+    from minirec.engine.ranking.topk import Filters, VectorScorer, rank
 
     scorer, seen = VectorScorer(model.user_factors_[users], model.item_factors_), Filters(banned=(model.seen_.rows(users),))
     pruned, brute = (rank(scorer, K, backend=resolve(), filters=seen, prune=prune) for prune in (True, False))

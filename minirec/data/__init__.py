@@ -1,17 +1,18 @@
 """Events in: the data set, its readers, cleaning, splits, popularity groups, built-in sets and downloads."""
 
+from ..files import atomic_path
 from .account import Account
-from .builtin import datasets, load
 from .cleaning import clean
 from .dataset import Dataset
-from .fetch import download, licence
 from .ids import IdIndex
 from .popularity import Groups, popularity_groups
-from .readers import read, read_with_account
+from .reading.readers import read, read_with_account
+from .sources.built_in import datasets, load
+from .sources.downloads import download, licence
+from .sources.synthetic import Truth, synthetic, synthetic_with_truth
 from .splits import split
 from .summary import describe, describe_text
-from .synthetic import Truth, synthetic, synthetic_with_truth
-from .writers import atomic_path, write_csv, write_parquet
+from .writers import write_csv, write_parquet
 
 __all__ = [
     "Account",

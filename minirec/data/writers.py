@@ -1,38 +1,17 @@
-"""Writing files: whole or not at all."""
+"""Writing tables to CSV and Parquet files: whole or not at all."""
 
 from __future__ import annotations
 
 import csv
-import os
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError, MissingExtraError
-from .duck import connect, has_duckdb, quoted
-
-
-@contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A path to write to in place of `path`: a hidden file in the same folder that takes its place when the block ends well.
-
-    It is flushed to the disk before it is renamed, so after a crash the old file or the new one is there, never half of one. On
-    an error (or Ctrl-C) it is removed and `path` stays as it was. The folder is made where it is missing.
-    """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
-    try:
-        yield draft
-        with open(draft, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
+from ..files import atomic_path
+from .reading.duck import connect, has_duckdb, quoted
 
 
 def write_csv(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:

@@ -17,8 +17,8 @@ from ..data.popularity import GROUPS, Groups
 from ..engine.backend import run_blocks
 from ..engine.sparse import CSR
 from ..errors import ParameterError
-from . import beyond
-from .metrics import ACCURACY, Counts, Hits, Lists, Mask, Table, Values, find_hits, pad, relevant_in
+from ..metrics import beyond
+from ..metrics.accuracy import ACCURACY, Counts, Hits, Lists, Mask, Table, Values, find_hits, pad, relevant_in
 
 Outcomes: TypeAlias = tuple[Counts, list[Counts]]  # by item: how often it could be shown, and how often it was at each k
 PREFIXES: dict[str, tuple[str, str]] = {  # prefix -> (group, definition)

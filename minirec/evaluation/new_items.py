@@ -12,9 +12,9 @@ from ..data.dataset import Dataset
 from ..data.ids import Id
 from ..engine.sparse import CSR
 from ..errors import DataError
-from ..models.base import Recommender
+from ..metrics.accuracy import ACCURACY, Hits, Lists, Values, find_hits, relevant_in
+from ..models.contract.recommender import Recommender
 from .measure import Measured
-from .metrics import ACCURACY, Hits, Lists, Values, find_hits, relevant_in
 from .protocol import Models, checked_lengths, checked_models
 from .result import Result, Seconds
 

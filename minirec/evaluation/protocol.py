@@ -14,12 +14,12 @@ from ..data.ids import IdIndex, Rows
 from ..data.popularity import popularity_groups
 from ..engine.sparse import CSR
 from ..errors import DataError, ParameterError
-from ..models.base import Recommender
-from ..models.checks import whole
-from ..models.recommendations import Recommendations
-from . import ratings
+from ..metrics import ratings
+from ..metrics.accuracy import Lists
+from ..models.contract.checks import whole
+from ..models.contract.recommendations import Recommendations
+from ..models.contract.recommender import Recommender
 from .measure import Measured, Setting, expand, measure
-from .metrics import Lists
 from .result import Result, Seconds
 
 RATINGS = ("rmse", "mae", "accuracy")

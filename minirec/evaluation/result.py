@@ -10,9 +10,9 @@ import numpy as np
 
 from ..data.ids import Id
 from ..errors import ParameterError
-from ..models.recommendations import frame
+from ..metrics.accuracy import Values
+from ..models.contract.recommendations import frame
 from .measure import Measured
-from .metrics import Values
 from .statistics import bootstrap_interval, effect_size, holm, randomisation_test, t_test
 from .tables import comparison_table, result_tables
 

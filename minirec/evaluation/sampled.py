@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..data.ids import Id, Ids
 from ..errors import DataError
-from ..models.base import Recommender
+from ..metrics.accuracy import Values, discounts
+from ..models.contract.recommender import Recommender
 from .measure import Measured
-from .metrics import Values, discounts
 from .protocol import Models, checked_lengths, checked_models
 from .result import Result, Seconds
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..engine.backend import one_blas_thread
-from .metrics import Values
+from ..metrics.accuracy import Values
 
 CELLS_A_BLOCK = 2**22  # of resamples x users at a time: 32 MB
 

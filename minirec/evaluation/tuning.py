@@ -14,9 +14,16 @@ import numpy as np
 
 from ..data.dataset import Dataset
 from ..data.splits import split
-from ..errors import DataError, DataWarning, MemoryBudgetError, MissingExtraError, ModelFitError, ParameterError
-from ..models.base import Recommender
-from ..models.recommendations import frame
+from ..errors import (
+    DataError,
+    DataWarning,
+    MemoryBudgetError,
+    MissingExtraError,
+    ModelFitError,
+    ParameterError,
+)
+from ..models.contract.recommendations import frame
+from ..models.contract.recommender import Recommender
 from .measure import LOWER_IS_BETTER, expand
 from .protocol import evaluate
 from .shift import ItemShift, item_shift

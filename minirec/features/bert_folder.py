@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.encoder import Dense, Encoder, Layer, Norm, Table, held
+from ..engine.nn.encoder import Dense, Encoder, Layer, Norm, Table, held
 from ..errors import DataError, MissingExtraError, ParameterError
 from .safetensors import SafeTensors
 

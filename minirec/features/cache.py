@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..data.writers import atomic_path
 from ..errors import DataWarning, ParameterError
+from ..files import atomic_path
 from .base import Extractor, Things, Vectors, present
 from .precomputed import Precomputed
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..data.writers import atomic_path
 from ..engine.backend import resolve
-from ..engine.encoder import PRECISIONS, Encoder, encode
-from ..engine.ragged import offsets
+from ..engine.nn.encoder import PRECISIONS, Encoder, encode
+from ..engine.sequences import offsets
 from ..errors import DataError, ParameterError
+from ..files import atomic_path
 from ..options import thread_count
 from .base import TextExtractor, Vectors, digest_of, normalized
 from .bert_folder import WEIGHTS, check_precision, encoder, find_folder, repacked, settings, tokenizer
@@ -89,7 +89,7 @@ class LanguageModel(TextExtractor):
         return digest_of(inside / WEIGHTS, [inside / name for name in names if (inside / name).is_file()])
 
     def encode(self, things: list[Any]) -> Vectors:
-        """Vectors of texts, 1,024 at a time; see engine/encoder.py for the cost."""
+        """Vectors of texts, 1,024 at a time; see engine/nn/encoder.py for the cost."""
         out = np.zeros((len(things), self.dimension), np.float32)
         backend = resolve()
         for start in range(0, len(things), _TEXTS):

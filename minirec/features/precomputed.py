@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.ids import checked_id, factorize
-from ..data.parquet import parquet_columns, parquet_schema
+from ..data.reading.parquet import parquet_columns, parquet_schema
 from ..errors import DataError, DataWarning
 from .base import Extractor, Vectors, digest_of, is_missing, normalized
 

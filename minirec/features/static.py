@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.backend import resolve
-from ..engine.propagate import propagate
+from ..engine.graph.propagate import propagate
 from ..engine.sparse import CSR
 from ..errors import DataError, MissingExtraError, ParameterError
 from ..options import thread_count

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.archive import damage_told, read_archive, write_archive
 from ..engine.backend import one_blas_thread, resolve
-from ..engine.propagate import propagate
+from ..engine.graph.propagate import propagate
+from ..engine.linalg.svd import truncated_svd
 from ..engine.sparse import CSR
-from ..engine.svd import truncated_svd
 from ..errors import DataError, NotFittedError, ParameterError
+from ..files import damage_told, read_archive, write_archive
 from .base import TextExtractor, Things, Vectors, digest_of, normalized
 from .terms import Folded, Hashes, Terms, blocks
 

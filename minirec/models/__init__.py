@@ -1,122 +1,28 @@
-"""The models, and the registry of all of them: a model that is not in it does not exist."""
+"""The models. Each is imported on first use; `contract/registry.py` knows where it stands."""
 
 from __future__ import annotations
 
-from ..errors import ParameterError
-from .alpharec import AlphaRec
-from .als import ALS
-from .base import Explanation, Part, Recommender
-from .bpr import BPR, WARP
-from .caser import Caser
-from .cold_map import ColdMap
-from .content_knn import ContentKNN
-from .din import DIN
-from .ease import DAN, EASE, EDLAE, RDLAE
-from .feature_als import FeatureALS
-from .fm import FactorizationMachine
-from .fmlp import FMLP
-from .graph_blend import GraphBlend
-from .graph_filters import BSPM, GFCF, ChebyCF
-from .gru4rec import GRU4Rec
-from .hitting import AbsorbingCost, AbsorbingTime, HittingTime
-from .hybrid import Hybrid
-from .l3ae import L3AE
-from .lightgcn import LightGCN
-from .logistic import LogisticMF
-from .multvae import MultDAE, MultVAE
-from .neighbours import ItemKNN, UserKNN
-from .neumf import GMF, MLP, NeuMF
-from .nextitnet import NextItNet
-from .pagerank import PersonalizedPageRank
-from .persistence import load_model
-from .popularity import Popularity, Random
-from .rating import BiasedMF, SVDpp
-from .recommendations import Recommendations
-from .sansa import SANSA
-from .sasrec import SASRec
-from .slim import SLIM
-from .softmax_mf import SoftmaxMF
-from .turbocf import TurboCF
-from .ultragcn import UltraGCN
-from .walks import P3alpha, RP3beta
+from importlib import import_module
+from typing import Any
 
-MODELS: dict[str, type[Recommender]] = {
-    cls.name: cls
-    for cls in (
-        *(Popularity, Random, ItemKNN, UserKNN, P3alpha, RP3beta, SLIM, ALS, BPR, WARP, LogisticMF, LightGCN, UltraGCN),
-        *(HittingTime, AbsorbingTime, AbsorbingCost, PersonalizedPageRank),
-        *(EASE, EDLAE, RDLAE, DAN, SANSA),
-        *(GFCF, TurboCF, ChebyCF, BSPM, GraphBlend),
-        *(SASRec, GRU4Rec, NextItNet, Caser, FMLP, DIN),
-        *(GMF, MLP, NeuMF, SoftmaxMF, FactorizationMachine),
-        *(MultVAE, MultDAE),
-        *(BiasedMF, SVDpp),
-        *(ContentKNN, L3AE, FeatureALS, ColdMap, AlphaRec, Hybrid),
-    )
+from .contract.registry import MODELS, PLACES, model_class
+
+_MODULE_OF = {place.partition(":")[2]: f"minirec.{place.partition(':')[0]}" for place in PLACES.values()} | {
+    "Explanation": "minirec.models.contract.recommender",
+    "Part": "minirec.models.contract.recommender",
+    "Recommendations": "minirec.models.contract.recommendations",
+    "Recommender": "minirec.models.contract.recommender",
+    "load_model": "minirec.models.contract.files",
 }
 
-
-def model_class(name: str) -> type[Recommender]:
-    """The class registered under a name such as "als"."""
-    if name not in MODELS:
-        raise ParameterError(f"unknown model {name!r}; there are {', '.join(MODELS)}")
-    return MODELS[name]
+__all__ = ["MODELS", "model_class", *_MODULE_OF]
 
 
-__all__ = [
-    "ALS",
-    "BPR",
-    "BSPM",
-    "DAN",
-    "DIN",
-    "EASE",
-    "EDLAE",
-    "FMLP",
-    "GFCF",
-    "GMF",
-    "L3AE",
-    "MLP",
-    "MODELS",
-    "RDLAE",
-    "SANSA",
-    "SLIM",
-    "WARP",
-    "AbsorbingCost",
-    "AbsorbingTime",
-    "AlphaRec",
-    "BiasedMF",
-    "Caser",
-    "ChebyCF",
-    "ColdMap",
-    "ContentKNN",
-    "Explanation",
-    "FactorizationMachine",
-    "FeatureALS",
-    "GRU4Rec",
-    "GraphBlend",
-    "HittingTime",
-    "Hybrid",
-    "ItemKNN",
-    "LightGCN",
-    "LogisticMF",
-    "MultDAE",
-    "MultVAE",
-    "NeuMF",
-    "NextItNet",
-    "P3alpha",
-    "Part",
-    "PersonalizedPageRank",
-    "Popularity",
-    "RP3beta",
-    "Random",
-    "Recommendations",
-    "Recommender",
-    "SASRec",
-    "SVDpp",
-    "SoftmaxMF",
-    "TurboCF",
-    "UltraGCN",
-    "UserKNN",
-    "load_model",
-    "model_class",
-]
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'minirec.models' has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

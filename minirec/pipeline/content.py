@@ -13,8 +13,8 @@ from ..data.splits import split
 from ..errors import DataError, MissingExtraError, ParameterError
 from ..evaluation import Result, evaluate_new_items
 from ..features import Extractor, LanguageModel, StaticEmbedding, TfidfLSA, add_content, cached
-from ..models import Recommender
-from ..models.content import ContentModel
+from ..models.contract.recommender import Recommender
+from ..models.forms.content import ContentModel
 from ..options import cache_folder
 from ..report import Encoded
 from .steps import Clock, choose, fit_all

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..data.writers import atomic_path
 from ..errors import MissingExtraError
 from ..features import TfidfLSA
-from ..models import Recommendations, Recommender
+from ..files import atomic_path
+from ..models.contract.recommendations import Recommendations
+from ..models.contract.recommender import Recommender
 from ..report import ContentRun, Outcome, gather, render
 from .steps import Watch
 

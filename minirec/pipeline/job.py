@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ..data.account import Account
-from ..data.builtin import datasets, load
 from ..data.cleaning import clean
 from ..data.dataset import Dataset
-from ..data.readers import read_with_account
+from ..data.reading.readers import read_with_account
+from ..data.sources.built_in import datasets, load
 from ..data.splits import split as split_events
 from ..errors import MemoryBudgetError, ModelFitError, ParameterError
 from ..evaluation import ItemShift, Result, evaluate, item_shift
-from ..models import Recommender
+from ..models.contract.recommender import Recommender
 from ..options import memory_budget, options, options_in_force
 from ..report import REFERENCES, ContentRun, Outcome
 from .content import CONTENT_MODELS, ENCODERS, chosen_pair, encode, new_items, reads_content, text_columns

@@ -14,8 +14,8 @@ from ..data.cleaning import clean
 from ..data.dataset import Dataset
 from ..errors import MemoryBudgetError, ModelFitError, ParameterError
 from ..evaluation import Result
-from ..models import Recommender, model_class
-from ..models.base import Progress
+from ..models.contract.recommender import Progress, Recommender
+from ..models.contract.registry import model_class
 from ..options import memory_budget
 
 GRID: Mapping[str, Mapping[str, tuple[Any, ...]]] = {  # the settings without which a model's figures would say nothing about it

@@ -16,8 +16,9 @@ from ..data.popularity import GROUPS, Groups, popularity_groups
 from ..errors import NotSupportedError
 from ..evaluation.result import Result
 from ..evaluation.shift import ItemShift
-from ..models import Recommender, model_class
-from ..models.base import Part as ModelPart
+from ..models.contract.recommender import Part as ModelPart
+from ..models.contract.recommender import Recommender
+from ..models.contract.registry import model_class
 from .charts import whole_percent
 from .content import ContentRun, content_gain
 from .contents import Candidate, Chunk, Column, Contents, Example, Figure, ModelRow, Part, Recommended

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import ParameterError
-from ..models.base import Recommender
+from ..models.contract.recommender import Recommender
 from . import content, files, fitting, parameters, requests  # noqa: F401  (each adds its checks)
 from .subject import SUBJECTS, Other, Subject, subject_of
 from .tools import CHECKS, Check

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, NotFittedError, NotSupportedError, ParameterError, UnknownIdError
-from ..models.persistence import load_model
+from ..models.contract.files import load_model
 from .sets import GROUPS, blocks, shop, with_content, without_items
 from .subject import Subject
 from .tools import all_scores, check, expect, file_bytes, histories, lists, new_scores, refuses

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import NotSupportedError, ParameterError
-from ..models import Popularity, Random
-from ..models.persistence import load_model
+from ..models.baselines.popularity import Popularity, Random
+from ..models.contract.files import load_model
 from .sets import relabelled, shop
 from .subject import Subject
 from .tools import all_scores, check, expect, file_bytes, histories, lists, refuses

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data.dataset import Dataset
 from ..errors import DataError, MemoryBudgetError, NotFittedError, NotSupportedError, UnknownIdError
-from ..models.base import Recommender
+from ..models.contract.recommender import Recommender
 from ..options import options
 from .sets import blocks, ratings, relabelled, shop
 from .subject import Subject

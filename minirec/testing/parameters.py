@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import NotFittedError, NotSupportedError, ParameterError
-from ..models.base import Recommender
+from ..models.contract.recommender import Recommender
 from .sets import shop, without_items
 from .subject import Subject
 from .tools import all_scores, check, expect, histories, new_scores, refuses

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import NotSupportedError, ParameterError, UnknownIdError
-from ..models.base import Recommender
-from ..models.popularity import Popularity
+from ..models.baselines.popularity import Popularity
+from ..models.contract.recommender import Recommender
 from .sets import shop
 from .subject import Subject
 from .tools import all_scores, check, expect, histories, lists, new_scores, refuses

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..data.dataset import Dataset
-from ..models import MODELS
-from ..models.base import Recommender
-from ..models.content import ContentModel
+from ..models.contract.recommender import Recommender
+from ..models.contract.registry import MODELS
+from ..models.forms.content import ContentModel
 from .sets import with_content
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.base import Recommender
-from ..models.recommendations import Recommendations
+from ..models.contract.recommendations import Recommendations
+from ..models.contract.recommender import Recommender
 
 if TYPE_CHECKING:
     from .subject import Subject

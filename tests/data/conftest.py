@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from minirec.data import csv_compiled, parquet, readers
+from minirec.data.reading import csv_compiled, parquet, readers
 from minirec.engine.backend import resolve
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from minirec.data import writers
-from minirec.data.readers import read
-from minirec.data.writers import atomic_path, write_csv, write_parquet
+from minirec.data.reading.readers import read
+from minirec.data.writers import write_csv, write_parquet
 from minirec.errors import DataError, MissingExtraError
+from minirec.files import atomic_path
 
 COLUMNS = {"user": [1, 2, 2], "item": ["a", 'b,"\u00e9', "3"], "weight": np.array([0.1, 1e-30, 3], np.float32), "note": [1, "x", None]}
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minirec.engine.backend import resolve
-from minirec.engine.neighbours import topk_product, topk_rows
+from minirec.engine.ranking.neighbors import topk_product, topk_rows
 from minirec.engine.sparse import CSR
 from minirec.options import options
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minirec.engine.ragged import offsets
+from minirec.engine.sequences import offsets
 
 
 def _arguments(rng):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minirec.engine.encoder import Dense
+from minirec.engine.nn.encoder import Dense
 
 
 def dense_rows(rng):

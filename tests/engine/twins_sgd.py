@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from minirec.engine.losses import rank_weights
-from minirec.engine.sgd import Held, Negatives
+from minirec.engine.descent.losses import rank_weights
+from minirec.engine.descent.sgd import Held, Negatives
 from minirec.engine.sparse import CSR
 
 USERS, ITEMS, FACTORS = 6, 11, 5

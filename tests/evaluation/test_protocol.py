@@ -10,11 +10,11 @@ import pytest
 from minirec.data.dataset import Dataset
 from minirec.data.popularity import popularity_groups
 from minirec.data.splits import split
-from minirec.engine.topk import ConstantScorer
+from minirec.engine.ranking.topk import ConstantScorer
 from minirec.errors import DataError, NotFittedError, ParameterError
 from minirec.evaluation import evaluate
-from minirec.models.base import Recommender
-from minirec.models.popularity import Popularity, Random
+from minirec.models.baselines.popularity import Popularity, Random
+from minirec.models.contract.recommender import Recommender
 from minirec.options import options
 
 

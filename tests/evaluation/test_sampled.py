@@ -9,7 +9,7 @@ import pytest
 from minirec.data.dataset import Dataset
 from minirec.errors import DataError
 from minirec.evaluation import evaluate_sampled
-from minirec.models.popularity import Popularity, Random
+from minirec.models.baselines.popularity import Popularity, Random
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from test_protocol import ItemMean, events
 from minirec.data.dataset import Dataset
 from minirec.errors import MissingExtraError, ModelFitError, ParameterError
 from minirec.evaluation import tune, tuning
-from minirec.models.popularity import Popularity, Random
+from minirec.models.baselines.popularity import Popularity, Random
 
 SPACE = {"shift": (-2.0, 2.0, "linear")}
 

@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from minirec.data import Dataset, parquet
+from minirec.data import Dataset
+from minirec.data.reading import parquet
 from minirec.errors import DataError, DataWarning, MissingExtraError, ParameterError
 from minirec.features.base import add_content, normalized, present
 from minirec.features.cache import cached

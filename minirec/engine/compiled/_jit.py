@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 
-from ... import __version__
+from ..._version import __version__
 from ...options import cache_folder as user_cache
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scorers import Scores
+from ..ranking.scorers import Scores
 from ..sparse import CSR, Floats, Index, Pointer
 
 

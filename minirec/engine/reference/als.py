@@ -18,8 +18,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ranking.topk import Scores
 from ..sparse import Floats, Index, Pointer
-from ..topk import Scores
 
 
 def als_cholesky(

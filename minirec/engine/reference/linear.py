@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..ranking.topk import Scores
 from ..sparse import Floats, Index, Pointer
-from ..topk import Scores
 
 
 def weighted_rows_dense(start: int, stop: int, indptr: Pointer, indices: Index, data: Floats, weights: Scores, out: Scores) -> None:

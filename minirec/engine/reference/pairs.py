@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..losses import sigmoid
+from ..descent.losses import sigmoid
 from ..sparse import Floats, Index, Pointer
 from .sgd import group_entries, sum_rows
 
@@ -89,7 +89,7 @@ def pair_loss(
     users: Index, items: Index, each: int, p: Floats, q: Floats, weights: Floats, a: Floats, b: Floats, numbers: Floats, widths: Widths,
     bias: Floats,
 ) -> tuple[Any, ...]:  # fmt: skip
-    """Binary cross-entropy of a few pairs with all of its gradients: what the operations of engine/pairs.py come to, at once.
+    """Binary cross-entropy of a few pairs with all of its gradients: what the operations of engine/nn/pairs.py come to, at once.
 
     Pairs come in groups of `each`, the first of them wanted and the others not; those with the item of the first do not count. The logit
     is a dot product of p and q plus a tower over a and b plus bias (1,); weights, or numbers and widths, are empty without the one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..scorers import Scores
+from ..ranking.scorers import Scores
 
 _COLUMNS = 1024
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..losses import sigmoid
+from ..descent.losses import sigmoid
 from ..sparse import Floats, Pointer
 
 

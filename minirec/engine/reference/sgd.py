@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..losses import logistic, pairwise_logistic, squared
-from ..sgd import filter_bits
+from ..descent.losses import logistic, pairwise_logistic, squared
+from ..descent.sgd import filter_bits
 from ..sparse import Floats, Index, Pointer
 
 Bits = NDArray[np.uint64]

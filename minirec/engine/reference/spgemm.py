@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scorers import Scores
+from ..ranking.scorers import Scores
 from ..sparse import Floats, Index, Pointer
 
 

@@ -1,0 +1,128 @@
+"""Baselines that do not look at the user: the most popular items, and chance."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...data.dataset import Dataset
+from ...engine.ranking.topk import ConstantScorer, Scores, pairs_by_block
+from ...errors import DataError
+from ..contract.checks import number, whole
+from ..contract.recommender import Monitor, Part, Recommender
+from ..contract.request import Profiles
+
+
+class Popularity(Recommender):
+    """The most popular items, optionally with a decay in time.
+
+    score(i) = number of distinct users of i; with a half-life h it is sum over users of 2^(-(T - t_ui) / h), where t_ui is the
+    time of the user's last event with i and T that of the last event of all (so an event h before the end counts one half).
+
+    Parameters
+    ----------
+    half_life : in the unit of the timestamps (seconds, where they come from dates), above 0; None: no decay.
+
+    O(n log n) in the events. Serves users without a history, so it can stand in as `fallback`.
+    """
+
+    name = "popularity"
+    search_space: ClassVar[dict[str, Any]] = {"half_life": [None, 86400.0 * 7, 86400.0 * 30, 86400.0 * 90, 86400.0 * 365]}
+    _state = ("scores_", "time_")
+    _serves_empty = True
+
+    scores_: Scores  # float32 (items,)
+    time_: int  # T, time of the last event
+
+    def __init__(self, *, half_life: float | None = None) -> None:
+        self.half_life = half_life
+
+    def _check(self) -> None:
+        if self.half_life is not None:
+            number("half_life", self.half_life, above=0)
+
+    def estimate_memory(self, dataset: Dataset) -> int:
+        return 8 * dataset.n_items + 48 * len(dataset)
+
+    def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        self.time_ = 0 if train.timestamp is None else int(train.timestamp.max())
+        self.scores_ = self._count(train).astype(np.float32)
+
+    def _count(self, events: Dataset) -> np.ndarray[Any, np.dtype[np.float64]]:
+        if self.half_life is None:
+            return events.item_counts.astype(np.float64)
+        if events.timestamp is None:
+            raise DataError(f"Popularity(half_life={self.half_life!r}) needs timestamps, and {events.name!r} has none")
+        pair = events.user.astype(np.int64) * events.n_items + events.item
+        order = np.lexsort((events.timestamp, pair))
+        last = order[np.append(np.diff(pair[order]) != 0, True)]
+        decay = np.exp2(-(self.time_ - events.timestamp[last]) / self.half_life)
+        return np.bincount(events.item[last], weights=decay, minlength=events.n_items).astype(np.float64)
+
+    def _scorer(self, profiles: Profiles) -> ConstantScorer:
+        return ConstantScorer(self.scores_, len(profiles))
+
+    def _explain(self, profiles: Profiles, item: int) -> list[Part]:
+        return [Part("popularity", self.items_[item], float(self.scores_[item]))]
+
+
+class Random(Recommender):
+    """Chance: a score uniform in [0, 1) for each pair of user and item, a fixed function of seed, user and item.
+
+    score = hash(seed, user, item), with the mixing function of SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom
+    number generators"). A new user's part in it comes from the items of the history, so the order of requests does not matter.
+    The floor that any model must beat, and the ceiling of coverage.
+    """
+
+    name = "random"
+    _serves_empty = True
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.seed = seed
+
+    def _check(self) -> None:
+        whole("seed", self.seed, 0)
+
+    def estimate_memory(self, dataset: Dataset) -> int:
+        return 0
+
+    def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        """There is nothing to learn."""
+
+    def _scorer(self, profiles: Profiles) -> _HashScorer:
+        if profiles.rows is not None:
+            keys = profiles.rows.astype(np.uint64)
+        else:
+            mixed = _mix(profiles.history.indices.astype(np.uint64) + np.uint64(2**40))
+            sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)))
+            keys = sums[profiles.history.indptr[1:]] - sums[profiles.history.indptr[:-1]]
+        return _HashScorer(_mix(keys ^ _mix(np.array([self.seed % 2**64], np.uint64))), len(self.items_))
+
+    def _why_no_explanation(self) -> str:
+        return "they are drawn by chance"
+
+
+def _mix(x: np.ndarray[Any, np.dtype[np.uint64]]) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """SplitMix64: 64 bits in, 64 well-mixed bits out; arithmetic is modulo 2^64."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+class _HashScorer:
+    def __init__(self, keys: np.ndarray[Any, np.dtype[np.uint64]], n_items: int) -> None:
+        self.keys, self.n_items = keys, n_items
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.keys), self.n_items
+
+    def block(self, start: int, stop: int) -> Scores:
+        items = np.arange(self.n_items, dtype=np.uint64)
+        mixed = _mix(self.keys[start:stop, None] + items * np.uint64(0xD1342543DE82EF95))
+        return (mixed >> np.uint64(40)).astype(np.float32) / np.float32(2**24)
+
+    def pairs(self, profiles: np.ndarray[Any, np.dtype[np.int64]], items: np.ndarray[Any, np.dtype[np.int32]]) -> Scores:
+        return pairs_by_block(self, profiles, items)

@@ -1,0 +1,186 @@
+"""AlphaRec: LightGCN whose embeddings are a small network of the content of items, and of what users have of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.dataset import Dataset
+from ...engine.backend import one_blas_thread
+from ...engine.descent.contrast import unit
+from ...engine.graph.propagate import propagate
+from ...engine.nn.autodiff import Tensor, no_grad
+from ...engine.nn.functional import leaky_relu
+from ...engine.nn.modules import FeedForward
+from ...engine.ranking.scorers import Scores
+from ...engine.sparse import CSR, Floats, Index
+from ..contract.checks import whole
+from ..contract.recommender import Monitor, Part
+from ..contract.request import Profiles
+from ..forms.content import Choice, ContentModel, Grown, mean_and_deviation, standardized
+from ..graphs.lightgcn import LightGCN
+
+
+class AlphaRec(ContentModel, LightGCN):
+    """Language vectors to recommendations: the embeddings that `LightGCN` convolves are g(f_i) of an item, f_i its content, and
+    g(mean of f_i over I_u) of a user, g(f) = W_2 leaky(W_1 f + b_1) + b_2 with leaky(x) = max(x, x / 100). Only g is learned, by the
+    sampled softmax of cosines. score(u, i) = z_u . z_i / |z_i|^damping.
+
+    Sheng, Zhang, Zhang, Chen, Wang & Chua 2025, "Language representations can be what recommenders need: findings and potentials",
+    section 4, with its loss InfoNCE (see "softmax" of `LightGCN`), negatives 256, temperature .15 and two layers.
+    Differences: the content has its mean over the items taken off and is divided by its standard deviation, over all coordinates, so
+    that its scale is no matter; content that is missing is taken as that mean; negatives are shared by the batch.
+
+    Parameters
+    ----------
+    features : columns of vectors of `item_features`; None: all.
+    factors : d.  hidden : width of g between its layers.  layers : of the convolution.  learning_rate : of Adam.
+    batch_size : samples of a step; each goes through g with all users and items, and through the graph and back.
+    negatives, negative_power, temperature : as in `LightGCN`.
+    damping : as in `LightGCN`; 1 serves the cosine, as the authors do.
+    iterations, validation_share, patience : see `StoppingModel`.  seed : of all chance.
+
+    A new user's vector is what the network and the convolution make of the history, the item vectors fixed: so is a known user's. A new
+    item's is what they make of one that nobody has, g(f_i) / (K + 1) before its length is divided by.
+    Fit O(events / batch_size x (K events d + (users + items) hidden (width + d))) an iteration; memory O((users + items) (width + hidden)).
+    """
+
+    name = "alpharec"
+    search_space: ClassVar[dict[str, Any]] = {
+        "factors": [32, 64, 128],
+        "hidden": [256, 512, 1024],
+        "layers": [1, 2, 3],
+        "learning_rate": (3e-4, 3e-3, "log"),
+        "temperature": (0.05, 0.3, "log"),
+        "negative_power": (0.0, 1.0, "linear"),
+    }
+    _state = (*LightGCN._state, *ContentModel._state, "weights_", "centre_", "spread_")
+
+    loss: ClassVar[str] = "softmax"  # type: ignore[misc]  # what LightGCN has parameters for
+    regularization: ClassVar[float] = 0.0  # type: ignore[misc]
+    margin: ClassVar[float] = 0.0  # type: ignore[misc]
+    negative_weight: ClassVar[float] = 0.0  # type: ignore[misc]
+    gamma: ClassVar[float] = 0.0  # type: ignore[misc]
+
+    weights_: Scores  # all parameters of g, one after the other
+    centre_: Scores  # float32 (width,), the mean of the content
+    spread_: float  # its deviation
+
+    def __init__(
+        self,
+        *,
+        features: Choice = None,
+        factors: int = 64,
+        hidden: int = 512,
+        layers: int = 2,
+        learning_rate: float = 1e-3,
+        batch_size: int = 8192,
+        negatives: int = 256,
+        negative_power: float = 0.0,
+        temperature: float = 0.15,
+        damping: float = 1.0,
+        iterations: int = 100,
+        validation_share: float = 0.1,
+        patience: int = 5,
+        seed: int = 0,
+    ) -> None:
+        self.features = features
+        self.factors = factors
+        self.hidden = hidden
+        self.layers = layers
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.negatives = negatives
+        self.negative_power = negative_power
+        self.temperature = temperature
+        self.damping = damping
+        self.iterations = iterations
+        self.validation_share = validation_share
+        self.patience = patience
+        self.seed = seed
+
+    def _check(self) -> None:
+        super()._check()
+        self._check_features()
+        whole("hidden", self.hidden)
+
+    def estimate_memory(self, dataset: Dataset) -> int:
+        """That of LightGCN; the content of users and items, and what is between the layers of g, with its gradients."""
+        rows, width = dataset.n_users + dataset.n_items, self._content_width(dataset)
+        return super().estimate_memory(dataset) + 4 * rows * (2 * width + 4 * self.hidden) + 16 * width * self.hidden
+
+    # ---- fitting --------------------------------------------------------------------------------------------------------
+
+    def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        content = self._read_content(train)
+        self.centre_, self.spread_ = mean_and_deviation(content)
+        super()._fit(train, monitor)
+
+    def _tables(self, events: CSR, rng: np.random.Generator) -> tuple[Mapping[str, Tensor], Callable[[], tuple[Tensor, Tensor]]]:
+        inputs = self._inputs(self.item_content_)
+        shares = np.repeat(1 / np.maximum(events.counts(), 1), events.counts()).astype(np.float32)
+        users, items = Tensor(propagate(events.with_data(shares), inputs, backend=self.backend_)), Tensor(inputs)
+        network = self._network(rng)
+        parameters = network.parameters()
+
+        def embed() -> tuple[Tensor, Tensor]:
+            self.weights_ = np.concatenate([tensor.data.reshape(-1) for tensor in parameters.values()])
+            return network(users), network(items)
+
+        return parameters, embed
+
+    def _network(self, rng: np.random.Generator) -> FeedForward:
+        return FeedForward((self.item_content_.shape[1], self.hidden, self.factors), rng, leaky_relu)
+
+    def _inputs(self, content: Scores) -> Scores:
+        """What goes into g."""
+        return standardized(content, self.centre_, self.spread_)
+
+    # ---- serving --------------------------------------------------------------------------------------------------------
+
+    def _embed(self, inputs: Floats) -> Scores:
+        """g of rows (n, width), by the weights of the fitted model."""
+        kept: tuple[Scores, FeedForward] | None = vars(self).get("_kept_network")
+        if kept is None or kept[0] is not self.weights_:
+            network, start = self._network(np.random.default_rng(0)), 0
+            for tensor in network.parameters().values():
+                stop = start + tensor.data.size
+                tensor.data = self.weights_[start:stop].reshape(tensor.shape)
+                start = stop
+            if start != len(self.weights_):
+                raise ValueError(f"weights_ has {len(self.weights_)} numbers for a network of {start}")
+            kept = self._kept_network = (self.weights_, network)
+        with no_grad(), one_blas_thread():
+            return kept[1](Tensor(inputs)).data
+
+    def _of_content(self, history: Index) -> NDArray[np.float64]:
+        """What the embedding of a user with this history adds to the vector."""
+        if not len(history):
+            return np.zeros(self.factors)
+        mean = self._inputs(self.item_content_[history]).mean(axis=0, dtype=np.float64, keepdims=True)
+        vector: NDArray[np.float64] = self._embed(mean.astype(np.float32))[0].astype(np.float64) / (self.layers + 1)
+        return vector
+
+    def _new_vector(self, history: Index) -> NDArray[np.float64]:
+        return super()._new_vector(history) + self._of_content(history)
+
+    def _explain(self, profiles: Profiles, item: int) -> list[Part]:
+        """As `LightGCN`: what the items of the history add through the graph; and "content": what their mean content adds through g."""
+        share = self._of_content(profiles.history.row(0)[0]) @ self.item_factors_[item].astype(np.float64)
+        return [Part("content", self.items_[item], float(share)), *super()._explain(profiles, item)]
+
+    def _append(self, grown: Grown) -> dict[str, Any]:
+        embedded = self._embed(self._inputs(grown.content)) / np.float32(self.layers + 1)
+        return {
+            "item_factors_": grown.place(self.item_factors_, embedded / unit(embedded)[1] ** np.float32(self.damping)),
+            "item_sources_": grown.place(self.item_sources_, embedded),
+        }
+
+    def _check_shapes(self) -> None:
+        super()._check_shapes()
+        width = self.item_content_.shape[1]
+        if self.centre_.shape != (width,) or self._embed(np.zeros((1, width), np.float32)).shape != (1, self.item_factors_.shape[1]):
+            raise ValueError(f"centre_ has shape {self.centre_.shape} for content of {width}, or the network is of another shape")

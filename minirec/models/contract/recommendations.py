@@ -1,0 +1,112 @@
+"""What `recommend` returns: ragged lists of external ids with scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.ids import Id, IdIndex, Ids
+from ...errors import MissingExtraError, ParameterError
+
+
+class UserList(NamedTuple):
+    """One user's list: items best first, with a score each."""
+
+    user: Id
+    items: list[Id]
+    scores: NDArray[np.float32]
+
+
+class Recommendations:
+    """Lists of items for users, best first; a list is shorter than k where too few items remained.
+
+    users : external ids in the order asked for (0, 1, ... for histories). rows : int32, item rows of all lists one after the
+    other; list u is rows[indptr[u]:indptr[u+1]], with `scores` alike. ignored : ids left out under unknown="ignore".
+    """
+
+    def __init__(
+        self, users: Ids, indptr: NDArray[np.int64], rows: NDArray[np.int32], scores: NDArray[np.float32],
+        items: IdIndex, ignored: Ids = (),
+    ) -> None:  # fmt: skip
+        self.users, self.indptr, self.rows, self.scores = list(users), indptr, rows, scores
+        self.ignored = list(ignored)
+        self._items = items
+
+    @cached_property
+    def items(self) -> list[Id]:
+        """External item ids of all lists, one after the other."""
+        return self._items.ids(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def __getitem__(self, position: int) -> UserList:
+        if not -len(self) <= position < len(self):
+            raise IndexError(f"list {position} of {len(self)}")
+        position %= len(self)
+        lists = slice(self.indptr[position], self.indptr[position + 1])
+        return UserList(self.users[position], self._items.ids(self.rows[lists]), self.scores[lists])
+
+    def __iter__(self) -> Iterator[UserList]:
+        for position in range(len(self)):
+            yield self[position]
+
+    def __repr__(self) -> str:
+        left_out = f", {len(self.ignored)} unknown ids ignored" if self.ignored else ""
+        return f"Recommendations({len(self):,} lists, {len(self.rows):,} items{left_out})"
+
+    def to_dict(self) -> dict[Id, list[tuple[Id, float]]]:
+        """{user: [(item, score), ...]}; where a user was asked for twice, the last list stays."""
+        return {user: list(zip(items, scores.tolist(), strict=True)) for user, items, scores in self}
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Flat columns: user, item, score, rank (from 1)."""
+        counts = np.diff(self.indptr)
+        ranks = np.arange(len(self.rows)) - np.repeat(self.indptr[:-1], counts) + 1
+        users = [user for user, count in zip(self.users, counts.tolist(), strict=True) for _ in range(count)]
+        return {"user": users, "item": self.items, "score": self.scores.tolist(), "rank": ranks.tolist()}
+
+    def to_frame(self, library: str = "pandas") -> Any:
+        """The flat columns as a "pandas" or "polars" data frame or an "arrow" table; mixed ids become strings."""
+        return frame(self.columns(), library)
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write the flat columns to a CSV file with a header; the file appears whole or not at all."""
+        from ...data.writers import write_csv
+
+        write_csv(path, self.columns())
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Write the flat columns to a Parquet file (extra `io`); the file appears whole or not at all."""
+        from ...data.writers import write_parquet
+
+        write_parquet(path, self.columns())
+
+
+def frame(columns: dict[str, Any], library: str) -> Any:
+    """Columns as a table of the library asked for; a column that mixes integers and strings becomes strings."""
+    plain = {
+        name: [str(v) for v in values] if len({type(v) for v in values} & {int, str}) == 2 else values for name, values in columns.items()
+    }
+    if library not in ("pandas", "polars", "arrow"):
+        raise ParameterError(f"library must be 'pandas', 'polars' or 'arrow', got {library!r}")
+    try:
+        if library == "pandas":
+            import pandas
+
+            return pandas.DataFrame(plain)
+        if library == "polars":
+            import polars
+
+            return polars.DataFrame(plain)
+        import pyarrow
+
+        return pyarrow.table(plain)
+    except ImportError:
+        package = "pyarrow" if library == "arrow" else library
+        raise MissingExtraError(package, "demo" if library != "polars" else "test", f"to_frame({library!r})") from None

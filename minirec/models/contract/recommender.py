@@ -1,0 +1,480 @@
+"""The contract of every model: fit, recommend, score, explain, update, save."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.dataset import Dataset
+from ...data.ids import Id, IdIndex, Ids, Rows, checked_id
+from ...engine.backend import one_blas_thread, resolve
+from ...engine.ranking.scorers import Scorer, Scores
+from ...engine.ranking.topk import Filters, rank
+from ...engine.sparse import CSR, Index
+from ...errors import (
+    DataError,
+    MemoryBudgetError,
+    ModelFitError,
+    NotFittedError,
+    NotSupportedError,
+    ParameterError,
+)
+from ...options import memory_budget
+from .checks import choice, whole
+from .recommendations import Recommendations
+from .request import Filter, Profiles, id_column, merge, parse_filter, parse_histories, relabel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Progress: TypeAlias = Callable[[int, int, dict[str, float]], object]
+Callback: TypeAlias = Callable[["Recommender", dict[str, float]], object]
+
+
+class Part(NamedTuple):
+    """A share of a score: `source` says what it comes from ("history", "bias", ...), `name` which one (an item id, ...)."""
+
+    source: str
+    name: Id
+    value: float
+
+
+def history_parts(items: IdIndex, rows: Index, shares: NDArray[Any]) -> list[Part]:
+    """What each item of a history adds to a score; those that add nothing are left out."""
+    return [Part("history", name, float(share)) for name, share in zip(items.ids(rows), shares, strict=True) if share]
+
+
+def left_out_parts(items: IdIndex, rows: Index, score: float, less: NDArray[Any], item: int) -> list[Part]:
+    """Leave-one-out: what the score of an item falls by without each of `rows`, where it is `less`; and what that does not add up to."""
+    falls = score - less
+    parts = [Part("left out", name, float(fall)) for name, fall in zip(items.ids(rows), falls, strict=True)]
+    return [*parts, Part("the rest", items[item], float(score - falls.sum()))]
+
+
+class Explanation(NamedTuple):
+    """A score taken apart: `parts` add up to `score` within 1e-5 of the sum of their magnitudes; largest magnitude first."""
+
+    item: Id
+    score: float
+    parts: list[Part]
+
+
+class Monitor:
+    """Tells the outside how a fit goes, and whether to stop: writes `history_`, calls `progress` and `callback`."""
+
+    def __init__(
+        self,
+        model: Recommender,
+        validation: Dataset | None,
+        progress: Progress | None,
+        callback: Callback | None,
+        checkpoint: str | Path | None,
+    ) -> None:
+        self._model, self._validation, self._progress, self._callback = model, validation, progress, callback
+        self.checkpoint = checkpoint
+
+    def step(self, done: int, total: int, **record: float) -> bool:
+        """Report iteration `done` of `total` (from 1) with its figures; True: the callback wants to stop."""
+        if self._validation is not None:
+            record |= self._model._validate(self._validation)
+        entry = {"iteration": done, **record}
+        self._model.history_.append(entry)
+        if self._progress is not None:
+            self._progress(done, total, entry)
+        return self._callback is not None and bool(self._callback(self._model, entry))
+
+
+class Recommender(ABC):
+    """A recommender. Subclasses take keyword-only hyper-parameters and store them unchanged; `fit` checks them.
+
+    After `fit`: `users_`, `items_` (the id indexes), `seen_` (CSR users x items of the training events), `history_` (a record
+    an iteration), `backend_`, `provenance_` (versions, backend, data fingerprint).
+    """
+
+    name: ClassVar[str]  # the name in the registry and on the command line
+    score_kind: ClassVar[str] = "relative"  # what a score is: relative, logit, probability or rating
+    search_space: ClassVar[dict[str, Any]] = {}  # for tune: (low, high, "log" | "linear" | "int") or a list of choices
+    _state: ClassVar[tuple[str, ...]] = ()  # fitted arrays (or CSR, or numbers) that a saved model needs, the seen items apart
+    _per_user: ClassVar[tuple[str, ...]] = ()  # those of them that have a row a user: left out of an items-only file
+    _needs_users: ClassVar[bool] = False  # True: cannot serve without the training events of the users
+    _ordered: ClassVar[bool] = False  # True: the order of a history counts, its weights do not
+    _resumes: ClassVar[bool] = False  # True: a fit can go on from a checkpoint
+    _serves_empty: ClassVar[bool] = False  # True: has something to say about a user without any history
+
+    users_: IdIndex
+    items_: IdIndex
+    seen_: CSR
+    history_: list[dict[str, float]]
+    backend_: str
+    provenance_: dict[str, Any]
+
+    # ---- what a model defines -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Raise ParameterError for a hyper-parameter that cannot be used."""
+
+    @abstractmethod
+    def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        """Learn from a compact data set; BLAS is one-threaded here, `users_`, `items_`, `seen_`, `backend_` are set."""
+
+    @abstractmethod
+    def _scorer(self, profiles: Profiles) -> Scorer:
+        """What scores all items for the profiles."""
+
+    @abstractmethod
+    def estimate_memory(self, dataset: Dataset) -> int:
+        """Peak bytes that fitting on `dataset` takes beyond the data itself; an estimate, made before the work."""
+
+    def _explain(self, profiles: Profiles, item: int) -> list[Part]:
+        """The parts of the score of one profile for one item row."""
+        raise NotSupportedError(f"{type(self).__name__} cannot explain its scores: {self._why_no_explanation()}")
+
+    def _why_no_explanation(self) -> str:
+        return "they are no sum over the user's history"
+
+    def _item_similarity(self, item: int) -> Scores:
+        """Similarity of all items to one item row."""
+        raise NotSupportedError(f"{type(self).__name__} has no notion of similar items")
+
+    def _scores_alone(self, item: int) -> Scores:
+        """The scores of somebody who has this item alone, (items,): similarities, where a model has no others."""
+        alone = CSR(np.array([0, 1]), np.array([item], np.int32), np.ones(1, np.float32), (1, len(self.items_)))
+        scores: Scores = self._scorer(Profiles(None, alone)).block(0, 1)[0]
+        return scores
+
+    # ---- parameters -----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    @cache
+    def _parameter_names(cls) -> tuple[str, ...]:
+        from inspect import signature
+
+        return tuple(name for name in signature(cls.__init__).parameters if name != "self")
+
+    def get_params(self) -> dict[str, Any]:
+        """The hyper-parameters, as given to the constructor."""
+        return {name: getattr(self, name) for name in self._parameter_names()}
+
+    def clone(self, **changes: Any) -> Self:
+        """An unfitted model with the same hyper-parameters, but for the changes."""
+        unknown = sorted(set(changes) - set(self._parameter_names()))
+        if unknown:
+            raise ParameterError(
+                f"{type(self).__name__} has no parameter {', '.join(unknown)}; it has {', '.join(self._parameter_names()) or 'none'}"
+            )
+        return type(self)(**(self.get_params() | changes))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
+
+    # ---- fitting --------------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        train: Dataset,
+        validation: Dataset | None = None,
+        *,
+        progress: Progress | None = None,
+        callback: Callback | None = None,
+        checkpoint: str | Path | None = None,
+    ) -> Self:
+        """Learn from events; returns self. A second fit forgets the first.
+
+        validation : events of the same users, never learned from; their figures are added to `history_` after each iteration.
+        progress : called as progress(done, total, record) after each iteration.
+        callback : called as callback(model, record); the model is usable then; return True to stop.
+        checkpoint : a file written after each iteration. Where it exists the fit goes on from it, to the same bytes as one that was
+            never stopped; `history_` has the iterations from there on alone. For sequence models and autoencoders; NotSupportedError
+            of others, ModelFileError where the file is of other parameters or data.
+        """
+        if not isinstance(train, Dataset):
+            raise ParameterError(f"fit takes a minirec.Dataset (see minirec.read and Dataset.from_arrays), got {type(train).__name__}")
+        self._check()
+        if checkpoint is not None and not self._resumes:
+            raise NotSupportedError(f"{type(self).__name__} cannot go on from a checkpoint: leave it out")
+        train = train.compact()
+        if not len(train):
+            raise DataError(f"cannot fit {type(self).__name__}: the data set {train.name!r} has no events")
+        need, budget = self.estimate_memory(train), memory_budget()
+        if need > budget:
+            raise MemoryBudgetError(
+                f"{type(self).__name__} on {train.n_users:,} users and {train.n_items:,} items needs about {need / 1e9:.2f} GB; "
+                f"the budget (MINIREC_MEMORY) is {budget / 1e9:.2f} GB. Raise it, keep fewer items (k-core), or take another model"
+            )
+        self.users_, self.items_, self.seen_ = train.users, train.items, train.matrix
+        self.backend_, self.history_ = resolve(), []
+        self.provenance_ = _provenance(self.backend_, train)
+        try:
+            with one_blas_thread():
+                self._fit(train, Monitor(self, validation, progress, callback, checkpoint))
+            self._check_finite()
+        except BaseException:
+            del self.users_  # an interrupted or diverged fit leaves no half-fitted model
+            raise
+        return self
+
+    def _purpose(self, train: Dataset) -> str:
+        """What a checkpoint is of: the model but for how long it is trained, and the data."""
+        return f"{self.clone(iterations=1, patience=1)!r} on {train.fingerprint}"
+
+    def _check_finite(self) -> None:
+        for name in self._state:
+            value = getattr(self, name)
+            array = value.data if isinstance(value, CSR) else np.asarray(value)
+            extremes = (array.min(initial=0), array.max(initial=0)) if array.dtype.kind == "f" else (0, 0)  # NaN where there is one
+            if not np.isfinite(extremes).all():
+                raise ModelFitError(
+                    f"{type(self).__name__} diverged: {name} is not finite. Lower learning_rate, raise regularization, or rescale weights"
+                )
+
+    def _check_shapes(self) -> None:
+        """Score one item for an empty history: a damaged file whose arrays do not fit together fails here, not in a request."""
+        n = len(self.items_)
+        empty = CSR(np.zeros(2, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (1, n))
+        scorer = self._scorer(Profiles(None, empty))
+        scores = scorer.block(0, 1)
+        if not scorer.shape == scores.shape == (1, n) or scores.dtype != np.float32:
+            raise ValueError("the arrays do not fit the number of items")
+
+    def _validate(self, validation: Dataset) -> dict[str, float]:
+        """Figures on held-out events during the fit: recall@20 over users with held-out items that they have not seen."""
+        users, items = self.users_.rows(validation.users.ids(validation.user)), self.items_.rows(validation.items.ids(validation.item))
+        known = (users >= 0) & (items >= 0)
+        truth = CSR.from_pairs(users[known], items[known], None, self.seen_.shape)
+        rows = np.flatnonzero(truth.counts()).astype(np.int32)
+        if not len(rows):
+            return {}
+        truth, profiles = truth.rows(rows), self._profiles_of(rows)
+        ranked = rank(self._scorer(profiles), 20, backend=self.backend_, filters=Filters(banned=(profiles.history,)))
+        hits = np.bincount(ranked.hits(truth)[0], minlength=len(rows))
+        return {"validation_recall@20": float(np.mean(hits / truth.counts()))}
+
+    def update(self, events: Dataset) -> Self:
+        """Take in new events without a full refit, where the model has such a form."""
+        raise NotSupportedError(f"{type(self).__name__} has no incremental form: fit again on all events")
+
+    def forget(self, users: Ids | Id) -> Self:
+        """Take users and all that was learned from their events out of the model, where it has such a form."""
+        raise NotSupportedError(f"{type(self).__name__} cannot take events back: fit again without them")
+
+    def _fitted(self) -> None:
+        if "users_" not in vars(self):
+            raise NotFittedError(f"this {type(self).__name__} is not fitted: call fit(train) first")
+
+    # ---- recommending ---------------------------------------------------------------------------------------------------
+
+    def recommend(
+        self,
+        users: Ids | Id | None = None,
+        *,
+        history: Sequence[Ids] | None = None,
+        weights: Sequence[Sequence[float]] | None = None,
+        context: Any = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        candidates: Filter = None,
+        deny: Filter = None,
+        unknown: str = "raise",
+        fallback: Recommender | None = None,
+    ) -> Recommendations:
+        """The k best items for each user, best first; scores of equal items are ordered by item row.
+
+        users : ids of known users, in any order; None without a history means all of them.
+        history : for new users, one list of item ids each; `weights` gives a weight to each of them (default 1). The users of
+            the result are then 0, 1, ....
+        context : for models that use one; others refuse it.
+        exclude_seen : leave out what the user has events with (in training, or in the history given).
+        candidates, deny : only these items / none of these; a list for all users, or a dictionary {user: items}, where users
+            that it does not name are not restricted. All filters combine.
+        unknown : "raise", or "ignore": ids that the model does not know are left out and listed in `ignored`.
+        fallback : a model fitted on the same items that serves unknown users and empty histories, such as Popularity.
+        """
+        self._fitted()
+        whole("k", k)
+        choice("unknown", unknown, ("raise", "ignore"))
+        choice("exclude_seen", exclude_seen, (True, False))
+        if context is not None:
+            raise NotSupportedError(f"{type(self).__name__} does not use a context")
+        ignored: list[Id] = []
+        if history is None:
+            if weights is not None:
+                raise ParameterError("weights go with history; the events of known users have their weights from training")
+            labels, profiles, cold = self._known(users, unknown, ignored, fallback)
+        elif users is not None:
+            raise ParameterError("give users (known ones) or history (new ones), not both")
+        else:
+            labels, profiles, cold = self._new(history, weights, unknown, ignored, fallback)
+        if not exclude_seen:
+            seen: tuple[CSR, ...] = ()
+        else:
+            self._need_users("exclude_seen for known users", profiles.rows is not None)
+            seen = (profiles.history,)
+        warm_labels = labels if not cold else [label for at, label in enumerate(labels) if at not in cold]
+        only, allowed = parse_filter(self.items_, candidates, warm_labels, "candidate", unknown, ignored)
+        deny_all, denied = parse_filter(self.items_, deny, warm_labels, "denied item", unknown, ignored)
+        filters = Filters((*seen, *((denied,) if denied is not None else ())), allowed, only, deny_all)
+        ranked = rank(self._scorer(profiles), k, backend=self.backend_, filters=filters)
+        if cold and fallback is not None:
+            served = fallback.recommend(
+                history=[[]] * len(cold), k=k, unknown=unknown,
+                candidates=relabel(candidates, labels, cold), deny=relabel(deny, labels, cold),
+            )  # fmt: skip
+            ranked = merge(ranked, served, cold, len(labels))
+        return Recommendations(labels, ranked.indptr, ranked.items, ranked.scores, self.items_, ignored)
+
+    def _known(self, users: Any, unknown: str, ignored: list[Id], fallback: Recommender | None) -> tuple[list[Id], Profiles, list[int]]:
+        if users is None:
+            rows = np.arange(len(self.users_), dtype=np.int32)
+            return self.users_.ids(rows), self._profiles_of(rows), []
+        if isinstance(users, (str, int, np.integer)):
+            users = [users]
+        self._need_users("recommending to known users", True)
+        users = id_column(users, "users")
+        rows = self.users_.rows(users)
+        labels: list[Id] = users.tolist() if isinstance(users, np.ndarray) else [checked_id(user, "user id") for user in users]
+        if rows.min(initial=0) >= 0:
+            return labels, self._profiles_of(rows), []
+        missing = np.flatnonzero(rows < 0).tolist()
+        if fallback is not None:
+            self._check_fallback(fallback)
+            return labels, self._profiles_of(rows[rows >= 0]), missing
+        if unknown == "raise":
+            self.users_.row(labels[missing[0]], "user")
+        ignored += [labels[at] for at in missing]
+        return [label for label, row in zip(labels, rows.tolist(), strict=True) if row >= 0], self._profiles_of(rows[rows >= 0]), []
+
+    def _profiles_of(self, rows: Rows) -> Profiles:
+        if self.seen_.shape[0]:
+            return Profiles(rows, self.seen_.rows(rows))
+        return Profiles(
+            rows, CSR(np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (len(rows), len(self.items_)))
+        )
+
+    def _new(
+        self, history: Any, weights: Any, unknown: str, ignored: list[Id], fallback: Recommender | None
+    ) -> tuple[list[Id], Profiles, list[int]]:
+        profiles = parse_histories(self.items_, history, weights, unknown, ignored)
+        labels: list[Id] = list(range(len(profiles)))
+        counts = profiles.history.counts()
+        empty = np.flatnonzero(counts == 0).tolist()
+        if not empty or self._serves_empty:
+            return labels, profiles, []
+        if fallback is None:
+            raise ParameterError(
+                f"history {empty[0]} has no item that the model knows, so {type(self).__name__} has nothing to go by: "
+                "pass fallback=<a fitted Popularity>, or leave it out"
+            )
+        self._check_fallback(fallback)
+        return labels, profiles.take(np.flatnonzero(counts)), empty
+
+    def _check_fallback(self, fallback: Recommender) -> None:
+        if not isinstance(fallback, Recommender) or not fallback._serves_empty:
+            raise ParameterError("fallback must be a fitted model that needs no history, such as Popularity or Random")
+        fallback._fitted()
+        if fallback.items_ != self.items_:
+            raise ParameterError("fallback must be fitted on the same items as the model that it stands in for")
+
+    def _need_users(self, what: str, needed: bool) -> None:
+        if needed and not self.seen_.shape[0]:
+            raise NotSupportedError(f"{what} needs the users, and this model was saved with items_only=True: pass history=... instead")
+
+    # ---- scores, vectors, neighbours, explanations ----------------------------------------------------------------------
+
+    def score(self, users: Ids, items: Ids) -> Scores:
+        """Scores of (user, item) pairs, float32 (n,); `score_kind` says what they are. Unknown ids raise."""
+        self._fitted()
+        users, items = id_column(users, "users"), id_column(items, "items")
+        if len(users) != len(items):
+            raise ParameterError(f"score takes pairs: {len(users)} users and {len(items)} items differ in number")
+        self._need_users("score", True)
+        user_rows, item_rows = self._all_known(self.users_, users, "user"), self._all_known(self.items_, items, "item")
+        distinct, profile = np.unique(user_rows, return_inverse=True)
+        return self._scorer(self._profiles_of(distinct.astype(np.int32))).pairs(profile, item_rows)
+
+    @staticmethod
+    def _all_known(index: IdIndex, ids: Any, what: str) -> Rows:
+        ids = id_column(ids, f"{what}s")
+        rows = index.rows(ids)
+        for at in np.flatnonzero(rows < 0)[:1].tolist():
+            index.row(ids[at], what)
+        return rows
+
+    def user_vectors(self, users: Ids | None = None, *, history: Sequence[Ids] | None = None) -> Scores:
+        """Vectors of known users, or of new ones by their history, (n, d); for models that have them."""
+        raise NotSupportedError(f"{type(self).__name__} has no user vectors")
+
+    def item_vectors(self, items: Ids | None = None) -> Scores:
+        """Vectors of items (None: all, in row order), (n, d); for models that have them."""
+        raise NotSupportedError(f"{type(self).__name__} has no item vectors")
+
+    def similar_items(self, item: Id, k: int = 10) -> list[tuple[Id, float]]:
+        """The k items most similar to one, itself left out, as (item, similarity); what similarity is, the model says."""
+        self._fitted()
+        whole("k", k)
+        row = self.items_.row(item, "item")
+        similarity = np.asarray(self._item_similarity(row), np.float32)
+        order = np.argsort(-similarity, kind="stable")
+        order = order[order != row][:k]
+        return list(zip(self.items_.ids(order), similarity[order].tolist(), strict=True))
+
+    def explain(self, user: Id | None = None, item: Id | None = None, *, history: Ids | None = None) -> Explanation:
+        """The score of an item for a user (or for a history), taken apart into parts that add up to it."""
+        self._fitted()
+        if item is None or (user is None) == (history is None):
+            raise ParameterError(
+                "explain takes an item, and either a user or a history: explain(user, item), explain(history=[...], item=...)"
+            )
+        if history is None:
+            self._need_users("explain for a known user", True)
+            profiles = self._profiles_of(np.array([self.users_.row(user, "user")], np.int32))
+        else:
+            profiles = self._new([history], None, "raise", [], None)[1]
+        row = self.items_.row(item, "item")
+        parts = sorted(self._explain(profiles, row), key=lambda part: -abs(part.value))
+        score = self._scorer(profiles).pairs(np.zeros(1, np.int64), np.array([row], np.int32))[0]
+        return Explanation(self.items_[row], float(score), parts)
+
+    # ---- files ----------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path, *, items_only: bool = False) -> None:
+        """Write the model to one .npz file without pickle; `items_only` leaves out the users and their events."""
+        from .files import save
+
+        save(self, path, items_only=items_only)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a model file; `minirec.load_model` reads one of any class."""
+        from .files import load_model
+
+        model = load_model(path)
+        if not isinstance(model, cls):
+            raise ParameterError(f"{path} holds a {type(model).__name__}, not a {cls.__name__}")
+        return model
+
+
+def _provenance(backend: str, train: Dataset) -> dict[str, Any]:
+    import platform
+
+    from ..._version import __version__
+
+    return {
+        "minirec": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "backend": backend,
+        "data": {
+            "name": train.name,
+            "fingerprint": train.fingerprint,
+            "events": len(train),
+            "users": train.n_users,
+            "items": train.n_items,
+        },
+    }

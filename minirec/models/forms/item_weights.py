@@ -1,0 +1,63 @@
+"""What all item-weight models share: the score is the user's history times a matrix of item-to-item weights."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from ...engine.ranking.topk import LinearScorer, Scores
+from ...engine.sparse import CSR
+from ..contract.recommender import Part, Recommender, history_parts
+from ..contract.request import Profiles
+
+
+class LinearModel(Recommender):
+    """A model whose score is x_u W: `weights_[i, j]` is what item i of the history adds to the score of item j.
+
+    W is (items, items), float32, dense or CSR. A new user needs nothing but a history: fold-in is exact.
+    """
+
+    _state: ClassVar[tuple[str, ...]] = ("weights_",)
+
+    weights_: Scores | CSR
+
+    def _values(self, history: CSR) -> CSR:
+        """The history as the model sees it, x_u: by default 1 for each item."""
+        return history.binary()
+
+    def _check_shapes(self) -> None:
+        n, w = len(self.items_), self.weights_
+        if w.shape != (n, n) or (w.data.dtype if isinstance(w, CSR) else w.dtype) != np.float32:
+            raise ValueError(f"weights_ has shape {w.shape} for {n} items")
+
+    def _scorer(self, profiles: Profiles) -> LinearScorer:
+        return LinearScorer(self._values(profiles.history), self.weights_, self.backend_)
+
+    def _weights_to(self, item: int, sources: CSR) -> Scores:
+        """W[i, item] for each entry i of one profile's history."""
+        if not isinstance(self.weights_, CSR):
+            column: Scores = self.weights_[sources.indices, item]
+            return column
+        out = np.zeros(sources.nnz, np.float32)
+        for at, source in enumerate(sources.indices.tolist()):
+            targets, values = self.weights_.row(source)
+            found = int(np.searchsorted(targets, item))
+            if found < len(targets) and targets[found] == item:
+                out[at] = values[found]
+        return out
+
+    def _explain(self, profiles: Profiles, item: int) -> list[Part]:
+        values = self._values(profiles.history)
+        shares = values.data * self._weights_to(item, values)
+        return history_parts(self.items_, values.indices, shares)
+
+    def _item_similarity(self, item: int) -> Scores:
+        """The row of the weights: what having this item adds to the score of each other."""
+        if not isinstance(self.weights_, CSR):
+            row: Scores = self.weights_[item]
+            return row
+        out = np.zeros(len(self.items_), np.float32)
+        targets, values = self.weights_.row(item)
+        out[targets] = values
+        return out

@@ -1,0 +1,91 @@
+"""What all models with user and item vectors share: the score is a dot product of the two."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from ...data.ids import Ids, Rows
+from ...engine.backend import one_blas_thread
+from ...engine.ranking.scorers import NormOrder, Scores, VectorScorer
+from ...engine.sparse import CSR
+from ...errors import ParameterError
+from ..contract.recommender import Recommender
+from ..contract.request import Profiles
+
+
+class FactorModel(Recommender):
+    """A model whose score is p_u . q_i, with `user_factors_` (users, d) and `item_factors_` (items, d), float32.
+
+    Biases are further coordinates of the vectors: (p_u, 1, ...) . (q_i, b_i, ...).
+    """
+
+    _state: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    _per_user: ClassVar[tuple[str, ...]] = ("user_factors_",)
+    _biases: ClassVar[int] = 0  # trailing coordinates that are biases or constants, and no part of what makes items similar
+
+    user_factors_: Scores
+    item_factors_: Scores
+
+    @abstractmethod
+    def _fold_in(self, history: CSR) -> Scores:
+        """Vectors (profiles, d) of new users from their histories, the item vectors fixed; BLAS is one-threaded here.
+
+        One profile alone gets the same bits as in a batch.
+        """
+
+    def _check_shapes(self) -> None:
+        d = self.item_factors_.shape[1:]
+        for name, factors, n in (("user", self.user_factors_, len(self.users_)), ("item", self.item_factors_, len(self.items_))):
+            if factors.dtype != np.float32 or len(d) != 1 or factors.shape != (n, *d):
+                raise ValueError(f"{name}_factors_ has shape {factors.shape} for {n} {name}s")
+
+    def _vectors(self, profiles: Profiles) -> Scores:
+        if profiles.rows is not None:
+            return self.user_factors_[profiles.rows]
+        with one_blas_thread():
+            return self._fold_in(profiles.history)
+
+    def _scorer(self, profiles: Profiles) -> VectorScorer:
+        return VectorScorer(self._vectors(profiles), self.item_factors_, self._norm_order())
+
+    def _norm_order(self) -> NormOrder:
+        """The items by norm, kept as long as the array of vectors is the same."""
+        kept: tuple[Scores, NormOrder] | None = vars(self).get("_kept_order")
+        if kept is None or kept[0] is not self.item_factors_:
+            kept = self._kept_order = (self.item_factors_, NormOrder.of(self.item_factors_))
+        return kept[1]
+
+    def user_vectors(self, users: Ids | None = None, *, history: Sequence[Ids] | None = None) -> Scores:
+        """Vectors p_u of known users (None: all, in row order), or of new ones folded in by their history, float32 (n, d)."""
+        self._fitted()
+        if users is not None and history is not None:
+            raise ParameterError("give users (known ones) or history (new ones), not both")
+        if history is not None:
+            return self._vectors(self._new(history, None, "raise", [], None)[1])
+        self._need_users("user_vectors", True)
+        return self._known_vectors(None if users is None else self._all_known(self.users_, users, "user"))
+
+    def _known_vectors(self, rows: Rows | None) -> Scores:
+        """Vectors of known users by their rows, None: of all."""
+        return self.user_factors_ if rows is None else self.user_factors_[rows]
+
+    def item_vectors(self, items: Ids | None = None) -> Scores:
+        """Vectors q_i of items (None: all, in row order), float32 (n, d)."""
+        self._fitted()
+        return self.item_factors_ if items is None else self.item_factors_[self._all_known(self.items_, items, "item")]
+
+    def _item_similarity(self, item: int) -> Scores:
+        """Cosine of the item vectors, the biases left out."""
+        return cosines(self.item_factors_[:, : self.item_factors_.shape[1] - self._biases], item)
+
+
+def cosines(vectors: Scores, item: int) -> Scores:
+    """Cosine of each row (n, d) with one of them, float32 (n,)."""
+    wide = vectors.astype(np.float64)
+    norms = np.linalg.norm(wide, axis=1)
+    cosine: Scores = ((wide * wide[item]).sum(axis=1) / np.maximum(norms * norms[item], 1e-30)).astype(np.float32)
+    return cosine

@@ -1,0 +1,345 @@
+"""Graph filters: a history is a signal over the items, and a filter of the graph smooths it; nothing is trained.
+
+R = D_U^-a X D_I^-b, X binary (users, items) with the degrees on the diagonals of D_U and D_I, scaled to a largest singular value of 1
+(which it has for a = b = 1/2, the normalised adjacency matrix); G = RᵀR (items, items), with eigenvalues in [0, 1]: large ones are the
+low frequencies. V (items, k) has the eigenvectors of the k largest. What all models here have:
+
+user_exponent, item_exponent : a and b. A larger a takes weight from users with long histories.
+tail_exponent : t; each score is divided by d_j^t, so that less of it is popularity (the knob of r-AdjNorm, Zhao et al. 2022,
+    "Investigating accuracy-novelty performance for graph-based collaborative filtering").
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.polynomial import chebyshev
+from numpy.polynomial import polynomial as powers
+from numpy.typing import NDArray
+
+from ...data.dataset import Dataset
+from ...engine.graph.filters import FilterScorer, PolynomialFilter
+from ...engine.graph.propagate import normalized
+from ...engine.linalg.svd import basis_size, truncated_svd
+from ...engine.ranking.scorers import Scores
+from ...engine.sparse import CSR
+from ..contract.checks import choice, number, whole
+from ..contract.recommender import Monitor, Part, Recommender, history_parts
+from ..contract.request import Profiles
+
+_EXPONENTS: dict[str, Any] = {
+    "user_exponent": (0.2, 0.6, "linear"),
+    "item_exponent": (0.3, 0.6, "linear"),
+    "tail_exponent": (0.0, 0.4, "linear"),
+}
+
+
+class GraphFilter(Recommender):
+    """score = x_u p(G) D_I^-t and, with alpha above 0, a low-pass of the k lowest frequencies beside it."""
+
+    _state: ClassVar[tuple[str, ...]] = ("scale_", "inward_", "outward_")
+    _needs_users: ClassVar[bool] = True
+    _chebyshev: ClassVar[bool] = False  # whether `_coefficients` are those of Chebyshev polynomials of I - 2 G
+
+    factors: int
+    alpha: float
+    user_exponent: float
+    item_exponent: float
+    tail_exponent: float
+
+    scale_: float  # largest singular value of D_U^-a X D_I^-b
+    inward_: Scores  # (items, k), the low-pass is x inward outward; k = 0 for none
+    outward_: Scores  # (k, items)
+
+    @abstractmethod
+    def _coefficients(self) -> NDArray[np.float64]:
+        """c_0, c_1, ... of p."""
+
+    @abstractmethod
+    def _powers(self) -> tuple[float, float]:
+        """(p, q): the history is multiplied by D_I^p before the polynomial, and its result by D_I^q."""
+
+    @abstractmethod
+    def _low_pass_power(self) -> float:
+        """b: the low-pass is alpha D_I^-b V Vᵀ D_I^b."""
+
+    def _check(self) -> None:
+        whole("factors", self.factors)
+        number("alpha", self.alpha, low=0)
+        for name in _EXPONENTS:
+            number(name, getattr(self, name), low=0)
+
+    def estimate_memory(self, dataset: Dataset) -> int:
+        n, k = dataset.n_items, self.factors if self.alpha else 1
+        shape = dataset.n_users, n
+        size = basis_size(shape, k)
+        return 4 * n * (size + 3 * min(k, *shape)) + 32 * size * size + 64 * len(dataset) + 512 * (dataset.n_users + n)
+
+    def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        found = truncated_svd(self._adjacency(train.binary, 1.0), self.factors if self.alpha else 1, backend=self.backend_)
+        vectors = found.vectors if self.alpha else found.vectors[:, :0]
+        self.scale_ = float(found.values[0])
+        power = train.item_counts.astype(np.float64) ** self._low_pass_power()
+        self.inward_ = (vectors / power[:, None]).astype(np.float32)
+        outward = self._sharpened((self.alpha * power[:, None] * vectors).astype(np.float32), self._adjacency(train.binary, self.scale_))
+        self.outward_ = np.multiply(outward.T, train.item_counts.astype(np.float64) ** -self.tail_exponent, order="C").astype(np.float32)
+
+    def _sharpened(self, outward: Scores, adjacency: CSR) -> Scores:
+        """What becomes of alpha D_I^b V when the low-pass is filtered again."""
+        return outward
+
+    def _adjacency(self, x: CSR, scale: float) -> CSR:
+        """R."""
+        r = normalized(x, self.user_exponent, self.item_exponent, np.float64)
+        return r.with_data((r.data / scale).astype(np.float32))
+
+    def _check_shapes(self) -> None:
+        for name, array in (("inward_", self.inward_), ("outward_", self.outward_.T)):
+            if array.dtype != np.float32 or array.ndim != 2 or array.shape != (len(self.items_), self.inward_.shape[1]):
+                raise ValueError(f"{name} has shape {array.shape} for {len(self.items_)} items")
+        super()._check_shapes()
+
+    def _graph(self) -> tuple[CSR, PolynomialFilter, NDArray[np.float64]]:
+        """The events, the polynomial filter and the degrees of the items; kept as long as the events are the same."""
+        kept: tuple[CSR, PolynomialFilter, NDArray[np.float64]] | None = vars(self).get("_kept_graph")
+        if kept is None or kept[0] is not self.seen_:
+            r = self._adjacency(self.seen_, self.scale_)
+            polynomial = PolynomialFilter((r.transpose(), r), self._coefficients().tolist(), self.backend_, chebyshev=self._chebyshev)
+            degrees = np.maximum(np.bincount(self.seen_.indices, minlength=len(self.items_)), 1).astype(np.float64)
+            kept = self._kept_graph = (self.seen_, polynomial, degrees)
+        return kept
+
+    def _scorer(self, profiles: Profiles) -> FilterScorer:
+        _, polynomial, degrees = self._graph()
+        before, after = self._powers()
+        history = profiles.history.binary()
+        inward_scale, outward_scale = (degrees**before).astype(np.float32), (degrees ** (after - self.tail_exponent)).astype(np.float32)
+        return FilterScorer(history, polynomial, inward_scale, outward_scale, self.inward_, self.outward_, self.backend_)
+
+    def _explain(self, profiles: Profiles, item: int) -> list[Part]:
+        scorer = self._scorer(profiles)
+        return history_parts(self.items_, scorer.history.indices, scorer.parts(item))
+
+    def _item_similarity(self, item: int) -> Scores:
+        return self._scores_alone(item)
+
+
+class GFCF(GraphFilter):
+    """Graph filter of a linear and an ideal low-pass part.
+
+    score(u) = x_u (G + alpha D_I^-b V Vᵀ D_I^b) D_I^-t
+
+    Shen et al. 2021, "How powerful is graph convolution for recommendation?" (GF-CF); alpha = .3 and k = 256 are those of their code.
+
+    Parameters
+    ----------
+    factors : k, the frequencies that the ideal part lets through.
+    alpha : its weight, at least 0; without it nothing is decomposed, as the authors do for Amazon-Book.
+    user_exponent, item_exponent, tail_exponent : see the head of this file; theirs are 1/2, 1/2, 0.
+
+    A new user needs nothing but a history: fold-in is exact. Fit: a truncated SVD (engine/linalg/svd.py), memory some 24 k bytes an item;
+    the scores of a user for all items cost O(events + items x k).
+    """
+
+    name = "gfcf"
+    search_space: ClassVar[dict[str, Any]] = {"factors": (16, 512, "int"), "alpha": (0.0, 1.0, "linear"), **_EXPONENTS}
+
+    def __init__(
+        self,
+        *,
+        factors: int = 256,
+        alpha: float = 0.3,
+        user_exponent: float = 0.5,
+        item_exponent: float = 0.5,
+        tail_exponent: float = 0.0,
+    ) -> None:
+        self.factors = factors
+        self.alpha = alpha
+        self.user_exponent = user_exponent
+        self.item_exponent = item_exponent
+        self.tail_exponent = tail_exponent
+
+    def _coefficients(self) -> NDArray[np.float64]:
+        return np.array([0.0, 1.0])
+
+    def _powers(self) -> tuple[float, float]:
+        return 0.0, 0.0
+
+    def _low_pass_power(self) -> float:
+        return self.item_exponent
+
+
+class ChebyCF(GraphFilter):
+    """Chebyshev filter with a flat transfer function, and an ideal low-pass part, between degree normalisations.
+
+    score(u) = x_u D_I^-beta (p(G) + alpha V Vᵀ) D_I^beta D_I^-t,   p(G) = sum_k c_k T_k(I - 2 G), k = 0 ... K
+
+    c is the Chebyshev interpolation of a plateau, h(z) = (1 - sign(z) |z|^phi) / 2 for z in [-1, 1] (z = 1 - 2 g for an eigenvalue g).
+
+    Kim et al. 2025, "Graph spectral filtering with Chebyshev interpolation for recommendation". As their code does, which their
+    figures come from: the values at the K + 1 nodes cos((2 j + 1) pi / (2 K + 2)) of the interpolation are those of h at the K + 1
+    extrema cos(j pi / K), a little outward. It rounds them to three decimals, which we do not.
+
+    Parameters
+    ----------
+    order : K. flatness : phi, above 0; the larger, the flatter between the ends.
+    factors, alpha : the low-pass part, as in GFCF.
+    beta : power of the item degrees, at least 0.
+    user_exponent, item_exponent, tail_exponent : see the head of this file; theirs are 1/2, 1/2, 0.
+
+    A new user needs nothing but a history. Fit as GFCF; the scores of a user cost O(K events + items x k).
+    """
+
+    name = "chebycf"
+    search_space: ClassVar[dict[str, Any]] = {
+        "order": [4, 8, 12],
+        "flatness": (1.0, 20.0, "log"),
+        "factors": (16, 1024, "int"),
+        "alpha": (0.0, 0.5, "linear"),
+        "beta": (0.0, 0.6, "linear"),
+        **_EXPONENTS,
+    }
+    _chebyshev = True
+
+    def __init__(
+        self,
+        *,
+        order: int = 8,
+        flatness: float = 1.5,
+        factors: int = 512,
+        alpha: float = 0.2,
+        beta: float = 0.4,
+        user_exponent: float = 0.5,
+        item_exponent: float = 0.5,
+        tail_exponent: float = 0.0,
+    ) -> None:
+        self.order = order
+        self.flatness = flatness
+        self.factors = factors
+        self.alpha = alpha
+        self.beta = beta
+        self.user_exponent = user_exponent
+        self.item_exponent = item_exponent
+        self.tail_exponent = tail_exponent
+
+    def _check(self) -> None:
+        super()._check()
+        whole("order", self.order)
+        number("flatness", self.flatness, above=0)
+        number("beta", self.beta, low=0)
+
+    def _coefficients(self) -> NDArray[np.float64]:
+        count = np.arange(self.order + 1)
+        extrema, nodes = np.cos(count * np.pi / self.order), np.cos((2 * count + 1) * np.pi / (2 * self.order + 2))
+        extrema[np.abs(extrema) < 1e-12] = 0
+        plateau = (1 - np.sign(extrema) * np.abs(extrema) ** self.flatness) / 2
+        coefficients: NDArray[np.float64] = plateau @ chebyshev.chebvander(nodes, self.order) * 2 / (self.order + 1)
+        coefficients[0] /= 2
+        return coefficients
+
+    def _powers(self) -> tuple[float, float]:
+        return -self.beta, self.beta
+
+    def _low_pass_power(self) -> float:
+        return self.beta
+
+
+class BSPM(GraphFilter):
+    """Blurring and sharpening processes.
+
+    The history is blurred, by G and by the ideal low-pass, then sharpened along dy/dt = -y G for a time T:
+
+        score(u) = x_u (G + alpha D_I^-b V Vᵀ D_I^b) s(G) D_I^-t   (merge="early")
+        score(u) = x_u (G s(G) + alpha D_I^-b V Vᵀ D_I^b) D_I^-t   (merge="late")
+
+    with s(G) = (sum_{j <= m} (-tau G)^j / j!)^steps, tau = T / steps, m = 1 for Euler's method, 4 for Runge-Kutta.
+
+    Choi et al. 2023, "Blurring-sharpening process models for collaborative filtering"; one Euler step of length 1 for each blurring,
+    as in all their settings.
+
+    Parameters
+    ----------
+    factors, alpha : the low-pass part, as in GFCF.
+    sharpening_time : T, at least 0. sharpening_steps : how many steps it is taken in. solver : "rk4" or "euler".
+    merge : whether the two blurred signals are added before the sharpening ("early") or after it ("late").
+    average : recommend by the mean of the signals at all times, the blurred one among them, in place of the last.
+    user_exponent, item_exponent, tail_exponent : see the head of this file; theirs are 1/2, 1/2, 0.
+
+    A new user needs nothing but a history. Fit as GFCF, and O(events x k); the scores of a user cost O(m steps events + items x k).
+    """
+
+    name = "bspm"
+    search_space: ClassVar[dict[str, Any]] = {
+        "factors": (16, 512, "int"),
+        "alpha": (0.0, 1.0, "linear"),
+        "sharpening_time": (0.0, 3.0, "linear"),
+        "sharpening_steps": [1, 2],
+        "solver": ["rk4", "euler"],
+        "merge": ["early", "late"],
+        "average": [False, True],
+        **_EXPONENTS,
+    }
+
+    def __init__(
+        self,
+        *,
+        factors: int = 448,
+        alpha: float = 0.2,
+        sharpening_time: float = 2.5,
+        sharpening_steps: int = 1,
+        solver: str = "rk4",
+        merge: str = "early",
+        average: bool = False,
+        user_exponent: float = 0.5,
+        item_exponent: float = 0.5,
+        tail_exponent: float = 0.0,
+    ) -> None:
+        self.factors = factors
+        self.alpha = alpha
+        self.sharpening_time = sharpening_time
+        self.sharpening_steps = sharpening_steps
+        self.solver = solver
+        self.merge = merge
+        self.average = average
+        self.user_exponent = user_exponent
+        self.item_exponent = item_exponent
+        self.tail_exponent = tail_exponent
+
+    def _check(self) -> None:
+        super()._check()
+        number("sharpening_time", self.sharpening_time, low=0)
+        whole("sharpening_steps", self.sharpening_steps)
+        choice("solver", self.solver, ("rk4", "euler"))
+        choice("merge", self.merge, ("early", "late"))
+        choice("average", self.average, (False, True))
+
+    def _sharpening(self) -> list[NDArray[Any]]:
+        """s at each time from 0 on, as coefficients of powers of G."""
+        tau = self.sharpening_time / self.sharpening_steps
+        step = np.cumprod([1.0, *(-tau / j for j in range(1, 5 if self.solver == "rk4" else 2))])
+        return [powers.polypow(step, count) for count in range(self.sharpening_steps + 1)]
+
+    def _coefficients(self) -> NDArray[np.float64]:
+        return np.asarray(powers.polymulx(self._mean(self._sharpening()) if self.average else self._sharpening()[-1]), np.float64)
+
+    @staticmethod
+    def _mean(polynomials: list[NDArray[Any]]) -> NDArray[Any]:
+        total: NDArray[Any] = np.zeros(1)
+        for one in polynomials:
+            total = powers.polyadd(total, one)
+        return total / len(polynomials)
+
+    def _powers(self) -> tuple[float, float]:
+        return 0.0, 0.0
+
+    def _low_pass_power(self) -> float:
+        return self.item_exponent
+
+    def _sharpened(self, outward: Scores, adjacency: CSR) -> Scores:
+        if self.merge == "late":
+            return outward
+        _, *later = self._sharpening()  # the blurred signal is there without the low-pass: its share of a mean is 0
+        coefficients = self._mean([np.zeros(1), *later]) if self.average else later[-1]
+        return PolynomialFilter((adjacency.transpose(), adjacency), coefficients.tolist(), self.backend_).of_columns(outward)

@@ -1,0 +1,121 @@
+"""Random walks of three steps on the graph of users and items: P3alpha, and RP3beta that takes popularity back."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.dataset import Dataset
+from ...engine.ranking.neighbors import topk_product, topk_rows
+from ...engine.sparse import CSR
+from ..contract.checks import choice, number, whole
+from ..contract.recommender import Monitor
+from ..forms.item_weights import LinearModel
+
+
+class P3alpha(LinearModel):
+    """Walks user -> item -> user -> item, every step raised to a power.
+
+    score(u, j) = sum_i p_ui^alpha sum_v p_iv^alpha p_vj^alpha,  with p_ui = 1 / d_u and p_iv = 1 / d_i where user and item have met,
+    else 0; d is the number of items of a user, or of users of an item. The part from i to j is the weight
+
+        W_ij = (sum_{v has i and j} d_v^-alpha) / d_i^alpha,   i != j.
+
+    Cooper et al. 2014, "Random walks in recommender systems: exact computation and simulations". As in Ferrari
+    Dacrema et al. 2021 ("A troubling analysis of reproducibility and progress in recommender systems research") a walk does not
+    end where its second step was, and only the largest weights are kept. Their figures are those of neighbors_of="both".
+
+    Parameters
+    ----------
+    alpha : power of the transition probabilities, at least 0; 1 for the plain walk.
+    neighbors : weights kept for each item; of equal ones those of the lower rows.
+    neighbors_of : "source": the largest of each row i, an item of the history; "both": and of these the largest of each
+        column j, an item to recommend.
+    normalize : scale each row, once cut, to a sum of 1; columns are cut after that.
+
+    Time O(sum of the squared lengths of the users' histories), memory O(items x neighbors).
+    """
+
+    name = "p3alpha"
+    search_space: ClassVar[dict[str, Any]] = {
+        "alpha": (0.2, 1.6, "linear"),
+        "neighbors": (20, 1000, "int"),
+        "neighbors_of": ["source", "both"],
+        "normalize": [False, True],
+    }
+
+    def __init__(self, *, alpha: float = 1.0, neighbors: int = 100, neighbors_of: str = "source", normalize: bool = False) -> None:
+        self.alpha = alpha
+        self.neighbors = neighbors
+        self.neighbors_of = neighbors_of
+        self.normalize = normalize
+
+    def _check(self) -> None:
+        number("alpha", self.alpha, low=0)
+        whole("neighbors", self.neighbors)
+        choice("neighbors_of", self.neighbors_of, ("source", "both"))
+        choice("normalize", self.normalize, (False, True))
+
+    def estimate_memory(self, dataset: Dataset) -> int:
+        return 48 * dataset.n_items * min(self.neighbors, dataset.n_items) + 64 * len(dataset)
+
+    def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        x, n = train.binary, train.n_items
+        xt, popularity = x.transpose(), train.item_counts.astype(np.float64)
+        step = x.counts() ** -float(self.alpha)  # d_v^-alpha
+        weights = topk_product(
+            xt.with_data(step[xt.indices].astype(np.float32)),
+            x,
+            self.neighbors,
+            self.backend_,
+            row_scale=popularity**self.alpha,
+            column_scale=self._end_scale(popularity),
+            left_out=np.arange(n, dtype=np.int32),
+        )
+        if self.normalize:
+            sums = weights.sums(weights.data)
+            weights = weights.with_data((weights.data / np.repeat(sums, weights.counts())).astype(np.float32))
+        if self.neighbors_of == "both":
+            weights = topk_rows(weights.transpose(), self.neighbors, self.backend_).transpose()
+        self.weights_ = weights
+
+    def _end_scale(self, popularity: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the weights to each item are divided by."""
+        return np.ones_like(popularity)
+
+    def _values(self, history: CSR) -> CSR:
+        """p_ui^alpha: equal for all items of a user, so that the score is that of the walk; the ranking does not need it."""
+        step = np.maximum(history.counts(), 1) ** -float(self.alpha)
+        return history.with_data(np.repeat(step, history.counts()).astype(np.float32))
+
+
+class RP3beta(P3alpha):
+    """`P3alpha` with every score divided by a power of the item's popularity: score(u, j) / d_j^beta, so W_ij / d_j^beta.
+
+    Paudel et al. 2017, "Updatable, accurate, diverse, and scalable recommendations for interactive applications".
+    The division comes before the largest weights are chosen, and before `normalize`.
+
+    Parameters
+    ----------
+    alpha, neighbors, neighbors_of, normalize : as in P3alpha.
+    beta : the knob of the tail, at least 0: the larger, the less popular the items recommended; 0 is P3alpha.
+    """
+
+    name = "rp3beta"
+    search_space: ClassVar[dict[str, Any]] = {**P3alpha.search_space, "beta": (0.0, 1.0, "linear")}
+
+    def __init__(
+        self, *, alpha: float = 1.0, beta: float = 0.6, neighbors: int = 100, neighbors_of: str = "source", normalize: bool = False
+    ) -> None:
+        super().__init__(alpha=alpha, neighbors=neighbors, neighbors_of=neighbors_of, normalize=normalize)
+        self.beta = beta
+
+    def _check(self) -> None:
+        super()._check()
+        number("beta", self.beta, low=0)
+
+    def _end_scale(self, popularity: NDArray[np.float64]) -> NDArray[np.float64]:
+        scale: NDArray[np.float64] = popularity**self.beta
+        return scale
