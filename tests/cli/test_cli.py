@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import minirec as mr
-from minirec.cli import commands as cli
+from minirec.cli import main as cli
 from minirec.data.writers import write_csv
 from minirec.errors import MissingExtraError
 

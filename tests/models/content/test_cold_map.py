@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from minirec.models.forms.content.cold_map import _PENALTIES, ridge_map
+from minirec.models.content.cold_map import _PENALTIES, ridge_map
 
 from minirec.data.dataset import Dataset
 from minirec.errors import DataError, ModelFileError, NotSupportedError, ParameterError

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from minirec.models.forms.content.hybrid import LOSSES
+from minirec.models.content.hybrid import LOSSES
 from naive_sgd import numerical_gradients, sigmoid
 
 from minirec.data.dataset import Dataset

@@ -17,7 +17,7 @@ from minirec.errors import (
     UnknownIdError,
 )
 from minirec.models import DAN, EASE, EDLAE, RDLAE, load_model
-from minirec.models.forms.item_weights import closed_form as autoencoder
+from minirec.models.linear import closed_form as autoencoder
 from minirec.options import options
 from minirec.testing.sets import shop
 

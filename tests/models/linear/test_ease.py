@@ -11,7 +11,7 @@ from minirec.engine.linalg import inverse
 from minirec.engine.linalg.inverse import negative_inverse
 from minirec.errors import MemoryBudgetError, ModelFitError, ParameterError
 from minirec.models import EASE
-from minirec.models.forms.item_weights import closed_form as autoencoder
+from minirec.models.linear import closed_form as autoencoder
 from minirec.options import options
 from minirec.testing.sets import shop
 

@@ -11,7 +11,7 @@ from minirec.engine.backend import kernel, resolve
 from minirec.engine.sparse import CSR
 from minirec.errors import ConvergenceWarning, ParameterError
 from minirec.models import SLIM
-from minirec.models.forms.item_weights import slim
+from minirec.models.linear import slim
 from minirec.options import options
 from minirec.testing.sets import shop
 
