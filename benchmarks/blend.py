@@ -13,7 +13,8 @@ from minirec.engine.ranking.scorers import BlendScorer, Scorer, Scores, pairs_by
 from minirec.engine.sparse import Index
 from minirec.models import model_class
 from minirec.models.contract.checks import number
-from minirec.models.contract.recommender import Monitor, Recommender
+from minirec.models.contract.monitor import Monitor
+from minirec.models.contract.recommender import Recommender
 from minirec.models.contract.request import Profiles
 
 

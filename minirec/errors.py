@@ -9,6 +9,10 @@ class ParameterError(MinirecError, ValueError):
     """An argument or a hyper-parameter has a value that cannot be used."""
 
 
+class UnknownParameterError(ParameterError, TypeError):
+    """A keyword that this model or function does not take; the message names the one that was probably meant."""
+
+
 class ShapeError(ParameterError):
     """Arrays whose shapes do not fit together; the message names the operation and the shapes."""
 

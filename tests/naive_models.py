@@ -6,7 +6,7 @@ import numpy as np
 
 from minirec.engine.sparse import CSR
 from minirec.models.contract.checks import number, whole
-from minirec.models.contract.recommender import Part
+from minirec.models.contract.explanation import Part
 from minirec.models.forms.item_weights import LinearModel
 from minirec.models.forms.vectors import FactorModel
 

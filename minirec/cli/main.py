@@ -17,7 +17,8 @@ from .parser import build_parser
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..data.ids import Id, IdIndex
-    from ..models.contract.recommender import Progress, Recommender
+    from ..models.contract.monitor import Progress
+    from ..models.contract.recommender import Recommender
 
 BAD_INPUT = (ParameterError, DataError, UnknownIdError, ModelFileError, NotSupportedError)
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130

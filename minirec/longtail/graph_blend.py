@@ -10,7 +10,9 @@ from ..data.dataset import Dataset
 from ..engine.ranking.scorers import BlendScorer, Scores
 from ..engine.sparse import CSR
 from ..models.contract.checks import number
-from ..models.contract.recommender import Monitor, Part, Recommender, history_parts
+from ..models.contract.explanation import Part, history_parts
+from ..models.contract.monitor import Monitor
+from ..models.contract.recommender import Recommender
 from ..models.contract.request import Profiles
 from ..models.graphs.graph_filters import ChebyCF
 from ..models.linear.sansa import SANSA

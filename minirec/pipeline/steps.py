@@ -14,7 +14,8 @@ from ..data.cleaning import clean
 from ..data.dataset import Dataset
 from ..errors import MemoryBudgetError, ModelFitError, ParameterError
 from ..evaluation import Result
-from ..models.contract.recommender import Progress, Recommender
+from ..models.contract.monitor import Progress
+from ..models.contract.recommender import Recommender
 from ..models.contract.registry import model_class
 from ..options import memory_budget
 

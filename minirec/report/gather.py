@@ -16,7 +16,7 @@ from ..data.popularity import GROUPS, Groups, popularity_groups
 from ..errors import NotSupportedError
 from ..evaluation.result import Result
 from ..evaluation.shift import ItemShift
-from ..models.contract.recommender import Part as ModelPart
+from ..models.contract.explanation import Part as ModelPart
 from ..models.contract.recommender import Recommender
 from ..models.contract.registry import model_class
 from .charts import whole_percent

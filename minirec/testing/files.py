@@ -31,7 +31,7 @@ def saved_and_loaded(subject: Subject) -> None:
             refuses(ParameterError, lambda: other.load(path), "loading as another class", subject.cls.__name__)  # noqa: B023
             expect(sorted(p.name for p in Path(folder).iterdir()) == ["a model.npz"], "saving must leave nothing else behind")
         expect(loaded.get_params() == model.get_params(), "the parameters must come back")
-        expect(loaded.history_ == model.history_ and loaded.provenance_ == model.provenance_, "history and provenance must come back")
+        expect(loaded.log_ == model.log_ and loaded.provenance_ == model.provenance_, "history and provenance must come back")
         expect(np.array_equal(all_scores(loaded), all_scores(model)), "a loaded model scores otherwise")
         expect(lists(loaded.recommend()) == lists(model.recommend()), "a loaded model recommends otherwise")
         new = histories(model)

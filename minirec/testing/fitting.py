@@ -187,19 +187,19 @@ def progress_is_reported(subject: Subject) -> None:
 
     model = subject.make()
     model.fit(data, held, progress=lambda done, total, record: steps.append((done, total)), callback=use)
-    expect(model.history_ == records, "callback must get every record of history_")
+    expect(model.log_ == records, "callback must get every record of log_")
     expect([done for done, _ in steps] == list(range(1, len(records) + 1)), "progress must count the iterations from 1")
     iterative = "iterations" in model.get_params()
-    expect(bool(records) or not iterative, "a model with iterations must leave a record for each in history_")
+    expect(bool(records) or not iterative, "a model with iterations must leave a record for each in log_")
     plain = subject.make().fit(data)
     expect(np.array_equal(all_scores(model), all_scores(plain)), "being watched must not change the fit")
     for record in records:
         expect("validation_recall@20" in record and 0 <= record["validation_recall@20"] <= 1, "validation must add its figures")
         expect(all(np.isfinite(value) for value in record.values()), "records must be finite")
-    expect(not any("validation_recall@20" in record for record in plain.history_), "no figures of validation without validation")
+    expect(not any("validation_recall@20" in record for record in plain.log_), "no figures of validation without validation")
     if len(records) > 1:
         stopped = subject.make().fit(data, callback=lambda model, record: True)
-        expect(len(stopped.history_) == 1, "a callback that returns True must stop the fit")
+        expect(len(stopped.log_) == 1, "a callback that returns True must stop the fit")
         expect(np.isfinite(all_scores(stopped)).all() and len(stopped.recommend(k=3)[0].items) == 3, "a stopped model must be usable")
 
 
@@ -216,7 +216,7 @@ def an_interrupted_fit_leaves_no_model(subject: Subject) -> None:
     except KeyboardInterrupt:
         refuses(NotFittedError, lambda: model.recommend(), "recommend after an interrupted fit")
     else:
-        expect(not model.history_, "an error in a callback must reach the caller")
+        expect(not model.log_, "an error in a callback must reach the caller")
 
 
 @check

@@ -10,7 +10,9 @@ from ...data.dataset import Dataset
 from ...engine.ranking.topk import ConstantScorer, Scores, pairs_by_block
 from ...errors import DataError
 from ..contract.checks import number, whole
-from ..contract.recommender import Monitor, Part, Recommender
+from ..contract.explanation import Part
+from ..contract.monitor import Monitor
+from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 
 
@@ -97,7 +99,7 @@ class Random(Recommender):
             mixed = _mix(profiles.history.indices.astype(np.uint64) + np.uint64(2**40))
             sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)))
             keys = sums[profiles.history.indptr[1:]] - sums[profiles.history.indptr[:-1]]
-        return _HashScorer(_mix(keys ^ _mix(np.array([self.seed % 2**64], np.uint64))), len(self.items_))
+        return _HashScorer(_mix(keys ^ _mix(np.array([self.seed_ % 2**64], np.uint64))), len(self.items_))
 
     def _why_no_explanation(self) -> str:
         return "they are drawn by chance"

@@ -18,7 +18,8 @@ from ...engine.nn.modules import FeedForward
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Floats, Index
 from ..contract.checks import whole
-from ..contract.recommender import Monitor, Part
+from ..contract.explanation import Part
+from ..contract.monitor import Monitor
 from ..contract.request import Profiles
 from ..forms.content import Choice, ContentModel, Grown, mean_and_deviation, standardized
 from ..graphs.lightgcn import LightGCN

@@ -16,7 +16,9 @@ from ...engine.sequences import offsets
 from ...engine.sparse import CSR, Index
 from ...errors import DataError, NotSupportedError, ParameterError
 from ..contract.checks import choice, whole
-from ..contract.recommender import Monitor, Part, Recommender
+from ..contract.explanation import Part
+from ..contract.monitor import Monitor
+from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 from ..forms.content import Choice, ContentModel, Grown, unit_rows
 from ..forms.vectors import FactorModel, cosines
@@ -95,7 +97,7 @@ class ColdMap(ContentModel):
         if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
             raise ParameterError(f"base_params must be None or a dictionary {{name: value}}, got {given!r}")
         model = model_class(self.base)()
-        model = model.clone(**({"seed": self.seed} if "seed" in model.get_params() else {}) | dict(given))
+        model = model.clone(**({"seed": self.seed_} if "seed" in model.get_params() else {}) | dict(given))
         if isinstance(model, ContentModel) and model._reads_content:
             raise ParameterError(f"base must name a model that does not read content itself, got {self.base!r}")
         return model

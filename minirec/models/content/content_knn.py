@@ -12,7 +12,8 @@ from ...engine.ranking.neighbors import near_vectors, nearest_vectors
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Index
 from ..contract.checks import choice, whole
-from ..contract.recommender import Monitor, Part
+from ..contract.explanation import Part
+from ..contract.monitor import Monitor
 from ..contract.request import Profiles
 from ..forms.content import Choice, ContentModel, Grown, unit_rows
 from ..forms.item_weights import LinearModel

@@ -13,7 +13,7 @@ from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR
 from ..contract.checks import number
 from ..contract.events import Merged
-from ..contract.recommender import Part
+from ..contract.explanation import Part
 from ..contract.request import Profiles
 from ..factorization.als import ALS, Priors
 from ..forms.content import Choice, ContentModel, Grown, check_columns, stack, unit_rows, vector_columns

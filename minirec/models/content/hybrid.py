@@ -16,7 +16,8 @@ from ...engine.nn.modules import Embedding, normal
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Index
 from ..contract.checks import choice
-from ..contract.recommender import Monitor, Part
+from ..contract.explanation import Part
+from ..contract.monitor import Monitor
 from ..contract.request import Profiles
 from ..factorization.fm import MachineNetwork, SideNetwork
 from ..forms.content import (

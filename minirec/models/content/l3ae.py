@@ -12,7 +12,8 @@ from ...engine.ranking.scorers import Scores
 from ...errors import MemoryBudgetError, ParameterError
 from ...options import memory_budget
 from ..contract.checks import number
-from ..contract.recommender import Monitor, Part
+from ..contract.explanation import Part
+from ..contract.monitor import Monitor
 from ..contract.request import Profiles
 from ..forms.content import Choice, ContentModel, Grown, unit_rows
 from ..linear.closed_form import GramModel, Vector, rescale

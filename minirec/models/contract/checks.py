@@ -9,10 +9,11 @@ from typing import Any
 from ...errors import ParameterError
 
 
-def whole(name: str, value: Any, low: int = 1) -> None:
-    """A whole number of at least `low`."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < low:
-        raise ParameterError(f"{name} must be a whole number of at least {low}, got {value!r}")
+def whole(name: str, value: Any, low: int = 1, high: int | None = None) -> None:
+    """A whole number of at least `low` and at most `high`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < low or (high is not None and int(value) > high):
+        most = "" if high is None else f" and at most {high}"
+        raise ParameterError(f"{name} must be a whole number of at least {low}{most}, got {value!r}")
 
 
 def number(

@@ -17,6 +17,8 @@ from ...engine.backend import resolve
 from ...engine.sparse import CSR
 from ...errors import NotSupportedError
 from ...files import damage_told, read_archive, write_archive
+from .parameters import check_shapes
+from .registry import MODELS
 
 if TYPE_CHECKING:
     from .recommender import Recommender
@@ -60,7 +62,7 @@ def _pack(model: Recommender, prefix: str, arrays: dict[str, Any], items_only: b
         "params": model.get_params(),
         "numbers": numbers,
         "items_only": items_only,
-        "history": model.history_,
+        "history": model.log_,
         "provenance": model.provenance_,
     }
     return header | ({"models": models} if models else {})
@@ -71,7 +73,6 @@ def load_model(path: str | Path) -> Recommender:
 
     Nothing in the file is executed. A file that is damaged, foreign or of an unknown version raises ModelFileError.
     """
-    from .registry import MODELS
 
     path = Path(path)
     with damage_told(path, KIND):
@@ -80,7 +81,6 @@ def load_model(path: str | Path) -> Recommender:
 
 
 def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, Any], prefix: str = "") -> Recommender:
-    from .registry import MODELS
 
     # a list of JSON was a tuple: hyper-parameters are immutable
     model = cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in header["params"].items()})
@@ -96,7 +96,8 @@ def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, A
             part = header["models"][name]
             value = _restore(MODELS[part["class"]], part, arrays, f"{prefix}state.{name}.")
         elif f"{prefix}state.{name}.indptr" in arrays:
-            value = _take_csr(arrays, f"{prefix}state.{name}")
+            ordered = name == "sequences_" or (name in cls.fitted_arrays and cls.fitted_arrays[name].ordered)
+            value = _take_csr(arrays, f"{prefix}state.{name}", ordered=ordered)
             if name in cls._per_user and value.shape[0] != len(model.users_):
                 raise ValueError(f"{name} has {value.shape[0]} rows for {len(model.users_)} users")
         else:
@@ -108,8 +109,10 @@ def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, A
         setattr(model, name, value)
     if model.seen_.shape != (len(model.users_), len(model.items_)):
         raise ValueError("seen events and ids differ in size")
-    model.history_, model.provenance_, model.backend_ = list(header["history"]), dict(header["provenance"]), resolve()
+    model.log_, model.provenance_, model.backend_ = list(header["history"]), dict(header["provenance"]), resolve()
     model._check_finite()
+    if not cls._by_hand:
+        check_shapes(model, {"users": len(model.users_), "items": len(model.items_)})
     model._check_shapes()
     return model
 
@@ -138,7 +141,8 @@ def _put(arrays: dict[str, Any], name: str, value: Any) -> None:
         arrays[name] = np.asarray(value)
 
 
-def _take_csr(arrays: dict[str, Any], name: str) -> CSR:
+def _take_csr(arrays: dict[str, Any], name: str, *, ordered: bool = False) -> CSR:
+    """A sparse matrix of the file; `ordered`: its rows are sequences, whose indices neither ascend nor are unique."""
     indptr, indices, data, shape = (arrays[f"{name}.{part}"] for part in ("indptr", "indices", "data", "shape"))
     if shape.shape != (2,) or indptr.dtype != np.int64 or indices.dtype != np.int32 or data.dtype != np.float32:
         raise ValueError(f"{name} is not a sparse matrix")
@@ -146,4 +150,9 @@ def _take_csr(arrays: dict[str, Any], name: str) -> CSR:
     good = indptr.shape == (rows + 1,) and indptr[0] == 0 and indptr[-1] == len(indices) == len(data) and (np.diff(indptr) >= 0).all()
     if not good or (len(indices) and not 0 <= indices.min() <= indices.max() < columns):
         raise ValueError(f"{name} is not a valid sparse matrix")
+    if not ordered and len(indices) > 1:
+        steps = np.diff(indices)
+        steps[indptr[1:-1][(indptr[1:-1] > 0) & (indptr[1:-1] < len(indices))] - 1] = 1  # from one row to the next
+        if (steps <= 0).any():
+            raise ValueError(f"the indices of a row of {name} do not ascend")
     return CSR(indptr, indices, data, (rows, columns))

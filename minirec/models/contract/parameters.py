@@ -47,6 +47,7 @@ class Fitted:
     """What is declared about a fitted attribute: its dimensions, each "users", "items", a parameter, or a letter; see `fitted`."""
 
     dims: tuple[str | int, ...]
+    dtype: str
     saved: bool
     per_user: bool
     ordered: bool
@@ -128,16 +129,22 @@ def changed(*, default: Any = _NOT_GIVEN, search: Any = _NOT_GIVEN, doc: str = _
 
 
 def fitted(
-    *dims: str | int, saved: bool = True, per_user: bool = False, ordered: bool = False, init: Literal[False] = False
+    *dims: str | int,
+    dtype: Literal["float32", "float64"] = "float32",
+    saved: bool = True,
+    per_user: bool = False,
+    ordered: bool = False,
+    init: Literal[False] = False,
 ) -> Any:
     """An attribute that `fit` sets: an array, a CSR, a number or a model.
 
     dims : the shape: "users" and "items" are the numbers of the model's, the name of a parameter is its value, a whole number is
         itself, and any other name is a number that is the same wherever it stands. None for a number or a model.
+    dtype : of the array, or of the values of the CSR.
     saved : whether a model file holds it. per_user : it has a row a user, and is left out of files with items alone.
     ordered : the indices of a row of the CSR are in the order of events: they need neither ascend nor be unique.
     """
-    return Fitted(dims, saved, per_user, ordered)
+    return Fitted(dims, dtype, saved, per_user, ordered)
 
 
 # ---- what comes of it ---------------------------------------------------------------------------------------------------------
@@ -152,33 +159,39 @@ class Parametrized:
 
     declared: ClassVar[dict[str, Parameter]] = {}  # by name, base classes first; the seed last
     fitted_arrays: ClassVar[dict[str, Fitted]] = {}
+    _state: ClassVar[tuple[str, ...]] = ()  # the fitted attributes that a model file holds, the ids and the seen items apart
+    _per_user: ClassVar[tuple[str, ...]] = ()  # those of them that have a row a user: left out of an items-only file
     search_space: ClassVar[dict[str, Any]] = {}  # for tune: (low, high, "log" | "linear" | "int") or a list of choices
+
+    _by_hand: ClassVar[bool] = False  # `_state` is written by hand
+    _own: ClassVar[dict[str, Any]] = {}  # what the body of this class alone declares
 
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)
-        own = {name: value for name, value in vars(cls).items() if isinstance(value, (Parameter, Fitted, _Changed))}
-        parameters, arrays = _inherited(cls, "declared"), _inherited(cls, "fitted_arrays")
-        for name, value in own.items():
+        cls._own = {name: value for name, value in vars(cls).items() if isinstance(value, (Parameter, Fitted, _Changed))}
+        for name in cls._own:
             delattr(cls, name)
-            if isinstance(value, Fitted):
-                arrays[name] = value
-            else:
-                parameters[name] = replace(parameters[name], **value.given) if isinstance(value, _Changed) else value
-                setattr(cls, name, parameters[name].default)
-        if "seed" in parameters:
-            parameters["seed"] = parameters.pop("seed")
+        parameters, arrays = _inherited(cls)
+        for name, parameter in parameters.items():
+            setattr(cls, name, parameter.default)
         cls.declared, cls.fitted_arrays = parameters, arrays
-        if "__init__" not in vars(cls) and (own or len(cls.__bases__) > 1) and parameters:
-            cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
-        if "search_space" not in vars(cls):
+        fresh = any(isinstance(value, Fitted) for value in cls._own.values())
+        cls._by_hand = "_state" in vars(cls) or (not fresh and any(vars(base).get("_by_hand", False) for base in cls.__mro__[1:]))
+        if not cls._by_hand:
+            cls._state = tuple(name for name, array in arrays.items() if array.saved) or cls._state
+            cls._per_user = tuple(name for name, array in arrays.items() if array.per_user) or cls._per_user
+        if "search_space" not in vars(cls) and parameters:
             cls.search_space = {name: parameter.search for name, parameter in parameters.items() if parameter.search is not None}
-        if parameters and cls.__doc__ and "__init__" not in cls.__dict__.get("_own_constructor", ()):
+        if parameters and "__init__" not in vars(cls):
+            cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
             cls.__doc__ = _documented(cls)
 
     @classmethod
     def _parameter_names(cls) -> tuple[str, ...]:
-        if cls.declared and getattr(cls.__init__, "generated", False):
+        if getattr(cls.__init__, "generated", False):
             return tuple(cls.declared)
+        if cls.__init__ is object.__init__:
+            return ()
         return tuple(name for name in inspect.signature(cls.__init__).parameters if name != "self")
 
     def get_params(self, deep: bool = False) -> dict[str, Any]:
@@ -243,18 +256,25 @@ def choices(cls: type, name: str) -> tuple[Any, ...]:
     raise TypeError(f"{cls.__name__}.{name} is a choice without a Literal annotation")
 
 
-def _inherited(cls: type, table: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for base in reversed(cls.__mro__[1:]):
-        for name, value in vars(base).get(table, {}).items():
-            found[name] = value
-    return found
+def _inherited(cls: type[Parametrized]) -> tuple[dict[str, Parameter], dict[str, Fitted]]:
+    """What a class and its bases declare, bases first; the seed last."""
+    parameters: dict[str, Parameter] = {}
+    arrays: dict[str, Fitted] = {}
+    for base in reversed(cls.__mro__):
+        for name, value in vars(base).get("_own", {}).items():
+            if isinstance(value, Fitted):
+                arrays[name] = value
+            else:
+                parameters[name] = replace(parameters[name], **value.given) if isinstance(value, _Changed) else value
+    if "seed" in parameters:
+        parameters["seed"] = parameters.pop("seed")
+    return parameters, arrays
 
 
 def _constructor(cls: type[Parametrized]) -> Callable[..., None]:
     declared = cls.declared
 
-    def __init__(self: Any, **given: Any) -> None:
+    def __init__(self: Any, **given: Any) -> None:  # noqa: N807 (it becomes the constructor of the class)
         for name, parameter in declared.items():
             setattr(self, name, plain(given.pop(name)) if name in given else parameter.default)
         if given:
@@ -297,10 +317,35 @@ def _documented(cls: type[Parametrized]) -> str:
     """The docstring of a class with its section "Parameters": one line of what a value may be, then what it means."""
     text = inspect.cleandoc(vars(cls).get("__doc__") or "").partition("\n\nParameters\n----------\n")[0]
     if not text:
-        return ""
+        return text
     lines = [text, "", "Parameters", "----------"]
     for name, parameter in cls.declared.items():
         limits = parameter.limits or f"one of {', '.join(map(repr, choices(cls, name)))}" if parameter.check is None else parameter.limits
         lines.append(f"{name} : {limits}{'; ' if limits else ''}default {parameter.default!r}")
         lines += [f"    {line}" for line in inspect.cleandoc(parameter.doc).splitlines()]
     return "\n".join(lines)
+
+
+def check_shapes(model: Parametrized, sizes: Mapping[str, int]) -> None:
+    """ValueError where a fitted attribute has another shape or type than declared; `sizes` are those of "users" and "items"."""
+    known: dict[str, int] = dict(sizes)
+    for name, array in type(model).fitted_arrays.items():
+        if not array.saved or not array.dims:
+            continue
+        value = getattr(model, name)
+        data = getattr(value, "data", value) if hasattr(value, "indptr") else value
+        found = tuple(getattr(value, "shape", ()))
+        wanted = tuple(_size(model, dim, known) for dim in array.dims)
+        fits = len(found) == len(wanted) and all(size is None or size == length for size, length in zip(wanted, found, strict=True))
+        if not fits or str(data.dtype) != array.dtype:
+            shown = ", ".join(str(dim if size is None else size) for dim, size in zip(array.dims, wanted, strict=True))
+            raise ValueError(f"{name} has shape {found} and type {data.dtype}, and should have shape ({shown}) and type {array.dtype}")
+        for dim, length in zip(array.dims, found, strict=True):
+            if isinstance(dim, str):
+                known.setdefault(dim, length)
+
+
+def _size(model: Parametrized, dim: str | int, known: Mapping[str, int]) -> int | None:
+    if isinstance(dim, int):
+        return dim
+    return known.get(dim, getattr(model, dim) if dim in model.declared else None)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeAlias
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
 from ...data.ids import Id, IdIndex, Ids, Rows, checked_id
 from ...engine.backend import one_blas_thread, resolve
 from ...engine.ranking.scorers import Scorer, Scores
 from ...engine.ranking.topk import Filters, rank
-from ...engine.sparse import CSR, Index
+from ...engine.sparse import CSR
 from ...errors import (
     DataError,
     MemoryBudgetError,
@@ -26,98 +25,38 @@ from ...errors import (
 )
 from ...options import memory_budget
 from .checks import choice, whole
+from .explanation import Explanation, Part
+from .monitor import Callback, Monitor, Progress
+from .parameters import Parametrized, fitted
 from .recommendations import Recommendations
 from .request import Filter, Profiles, id_column, merge, parse_filter, parse_histories, relabel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Progress: TypeAlias = Callable[[int, int, dict[str, float]], object]
-Callback: TypeAlias = Callable[["Recommender", dict[str, float]], object]
 
-
-class Part(NamedTuple):
-    """A share of a score: `source` says what it comes from ("history", "bias", ...), `name` which one (an item id, ...)."""
-
-    source: str
-    name: Id
-    value: float
-
-
-def history_parts(items: IdIndex, rows: Index, shares: NDArray[Any]) -> list[Part]:
-    """What each item of a history adds to a score; those that add nothing are left out."""
-    return [Part("history", name, float(share)) for name, share in zip(items.ids(rows), shares, strict=True) if share]
-
-
-def left_out_parts(items: IdIndex, rows: Index, score: float, less: NDArray[Any], item: int) -> list[Part]:
-    """Leave-one-out: what the score of an item falls by without each of `rows`, where it is `less`; and what that does not add up to."""
-    falls = score - less
-    parts = [Part("left out", name, float(fall)) for name, fall in zip(items.ids(rows), falls, strict=True)]
-    return [*parts, Part("the rest", items[item], float(score - falls.sum()))]
-
-
-class Explanation(NamedTuple):
-    """A score taken apart: `parts` add up to `score` within 1e-5 of the sum of their magnitudes; largest magnitude first."""
-
-    item: Id
-    score: float
-    parts: list[Part]
-
-
-class Monitor:
-    """Tells the outside how a fit goes, and whether to stop: writes `history_`, calls `progress` and `callback`."""
-
-    def __init__(
-        self,
-        model: Recommender,
-        validation: Dataset | None,
-        progress: Progress | None,
-        callback: Callback | None,
-        checkpoint: str | Path | None,
-    ) -> None:
-        self._model, self._validation, self._progress, self._callback = model, validation, progress, callback
-        self.checkpoint = checkpoint
-
-    def step(self, done: int, total: int, **record: float) -> bool:
-        """Report iteration `done` of `total` (from 1) with its figures; True: the callback wants to stop."""
-        if self._validation is not None:
-            record |= self._model._validate(self._validation)
-        entry = {"iteration": done, **record}
-        self._model.history_.append(entry)
-        if self._progress is not None:
-            self._progress(done, total, entry)
-        return self._callback is not None and bool(self._callback(self._model, entry))
-
-
-class Recommender(ABC):
+class Recommender(Parametrized, ABC):
     """A recommender. Subclasses take keyword-only hyper-parameters and store them unchanged; `fit` checks them.
 
-    After `fit`: `users_`, `items_` (the id indexes), `seen_` (CSR users x items of the training events), `history_` (a record
+    After `fit`: `users_`, `items_` (the id indexes), `seen_` (CSR users x items of the training events), `log_` (a record
     an iteration), `backend_`, `provenance_` (versions, backend, data fingerprint).
     """
 
     name: ClassVar[str]  # the name in the registry and on the command line
     score_kind: ClassVar[str] = "relative"  # what a score is: relative, logit, probability or rating
-    search_space: ClassVar[dict[str, Any]] = {}  # for tune: (low, high, "log" | "linear" | "int") or a list of choices
-    _state: ClassVar[tuple[str, ...]] = ()  # fitted arrays (or CSR, or numbers) that a saved model needs, the seen items apart
-    _per_user: ClassVar[tuple[str, ...]] = ()  # those of them that have a row a user: left out of an items-only file
     _needs_users: ClassVar[bool] = False  # True: cannot serve without the training events of the users
     _ordered: ClassVar[bool] = False  # True: the order of a history counts, its weights do not
     _resumes: ClassVar[bool] = False  # True: a fit can go on from a checkpoint
     _serves_empty: ClassVar[bool] = False  # True: has something to say about a user without any history
 
-    users_: IdIndex
-    items_: IdIndex
-    seen_: CSR
-    history_: list[dict[str, float]]
-    backend_: str
-    provenance_: dict[str, Any]
+    users_: IdIndex = fitted(saved=False)
+    items_: IdIndex = fitted(saved=False)
+    seen_: CSR = fitted(saved=False)
+    log_: list[dict[str, float]] = fitted(saved=False)
+    backend_: str = fitted(saved=False)
+    provenance_: dict[str, Any] = fitted(saved=False)
 
     # ---- what a model defines -------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def _check(self) -> None:
-        """Raise ParameterError for a hyper-parameter that cannot be used."""
 
     @abstractmethod
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
@@ -148,30 +87,19 @@ class Recommender(ABC):
         scores: Scores = self._scorer(Profiles(None, alone)).block(0, 1)[0]
         return scores
 
-    # ---- parameters -----------------------------------------------------------------------------------------------------
+    @property
+    def seed_(self) -> int:
+        """The seed in force: that of the constructor, or the one drawn for this fit."""
+        seed = getattr(self, "seed", 0)
+        return int(self.provenance_["seed"] if seed is None else seed)
 
-    @classmethod
-    @cache
-    def _parameter_names(cls) -> tuple[str, ...]:
-        from inspect import signature
+    @property
+    def history_(self) -> list[dict[str, float]]:
+        """The old name of `log_`, readable for one more release."""
+        import warnings
 
-        return tuple(name for name in signature(cls.__init__).parameters if name != "self")
-
-    def get_params(self) -> dict[str, Any]:
-        """The hyper-parameters, as given to the constructor."""
-        return {name: getattr(self, name) for name in self._parameter_names()}
-
-    def clone(self, **changes: Any) -> Self:
-        """An unfitted model with the same hyper-parameters, but for the changes."""
-        unknown = sorted(set(changes) - set(self._parameter_names()))
-        if unknown:
-            raise ParameterError(
-                f"{type(self).__name__} has no parameter {', '.join(unknown)}; it has {', '.join(self._parameter_names()) or 'none'}"
-            )
-        return type(self)(**(self.get_params() | changes))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
+        warnings.warn("history_ is log_ now; the old name goes in the next release", DeprecationWarning, stacklevel=2)
+        return self.log_
 
     # ---- fitting --------------------------------------------------------------------------------------------------------
 
@@ -186,11 +114,11 @@ class Recommender(ABC):
     ) -> Self:
         """Learn from events; returns self. A second fit forgets the first.
 
-        validation : events of the same users, never learned from; their figures are added to `history_` after each iteration.
+        validation : events of the same users, never learned from; their figures are added to `log_` after each iteration.
         progress : called as progress(done, total, record) after each iteration.
         callback : called as callback(model, record); the model is usable then; return True to stop.
         checkpoint : a file written after each iteration. Where it exists the fit goes on from it, to the same bytes as one that was
-            never stopped; `history_` has the iterations from there on alone. For sequence models and autoencoders; NotSupportedError
+            never stopped; `log_` has the iterations from there on alone. For sequence models and autoencoders; NotSupportedError
             of others, ModelFileError where the file is of other parameters or data.
         """
         if not isinstance(train, Dataset):
@@ -208,11 +136,13 @@ class Recommender(ABC):
                 f"the budget (MINIREC_MEMORY) is {budget / 1e9:.2f} GB. Raise it, keep fewer items (k-core), or take another model"
             )
         self.users_, self.items_, self.seen_ = train.users, train.items, train.matrix
-        self.backend_, self.history_ = resolve(), []
-        self.provenance_ = _provenance(self.backend_, train)
+        self.backend_, self.log_ = resolve(), []
+        self.provenance_ = _provenance(self, train)
+        judge = None if validation is None else partial(self._validate, validation)
+        stop = None if callback is None else partial(callback, self)
         try:
             with one_blas_thread():
-                self._fit(train, Monitor(self, validation, progress, callback, checkpoint))
+                self._fit(train, Monitor(self.log_, judge, progress, stop, checkpoint))
             self._check_finite()
         except BaseException:
             del self.users_  # an interrupted or diverged fit leaves no half-fitted model
@@ -275,7 +205,6 @@ class Recommender(ABC):
         *,
         history: Sequence[Ids] | None = None,
         weights: Sequence[Sequence[float]] | None = None,
-        context: Any = None,
         k: int = 10,
         exclude_seen: bool = True,
         candidates: Filter = None,
@@ -288,7 +217,6 @@ class Recommender(ABC):
         users : ids of known users, in any order; None without a history means all of them.
         history : for new users, one list of item ids each; `weights` gives a weight to each of them (default 1). The users of
             the result are then 0, 1, ....
-        context : for models that use one; others refuse it.
         exclude_seen : leave out what the user has events with (in training, or in the history given).
         candidates, deny : only these items / none of these; a list for all users, or a dictionary {user: items}, where users
             that it does not name are not restricted. All filters combine.
@@ -299,8 +227,6 @@ class Recommender(ABC):
         whole("k", k)
         choice("unknown", unknown, ("raise", "ignore"))
         choice("exclude_seen", exclude_seen, (True, False))
-        if context is not None:
-            raise NotSupportedError(f"{type(self).__name__} does not use a context")
         ignored: list[Id] = []
         if history is None:
             if weights is not None:
@@ -459,17 +385,20 @@ class Recommender(ABC):
         return model
 
 
-def _provenance(backend: str, train: Dataset) -> dict[str, Any]:
+def _provenance(model: Recommender, train: Dataset) -> dict[str, Any]:
     import platform
+    import secrets
 
     from ..._version import __version__
 
+    seed = getattr(model, "seed", 0)
     return {
         "minirec": __version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "backend": backend,
+        "backend": model.backend_,
+        "seed": secrets.randbits(32) if seed is None else int(seed),
         "data": {
             "name": train.name,
             "fingerprint": train.fingerprint,

@@ -15,7 +15,8 @@ from ...engine.ranking.topk import Filters, rank
 from ...engine.sparse import CSR
 from ...errors import DataError
 from .checks import number, whole
-from .recommender import Monitor, Recommender
+from .monitor import Monitor
+from .recommender import Recommender
 from .request import Profiles
 
 _LENGTH = 20  # of the lists that decide when to stop

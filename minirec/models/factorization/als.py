@@ -14,7 +14,8 @@ from ...errors import DataError, ModelFitError, NotSupportedError
 from ...options import thread_count
 from ..contract.checks import choice, number, whole
 from ..contract.events import Merged, merged
-from ..contract.recommender import Monitor, Part
+from ..contract.explanation import Part
+from ..contract.monitor import Monitor
 from ..contract.request import Profiles
 from ..forms.vectors import FactorModel
 
@@ -71,7 +72,7 @@ class ALS(FactorModel):
     init_std : standard deviation of the initial values, times sqrt(factors). seed : of the initial values.
 
     The last user half step is always exact. So a known user's vector is what folding in the user's training events gives, which
-    is one exact half step, and `explain` holds for both. `history_` has the loss L of each iteration.
+    is one exact half step, and `explain` holds for both. `log_` has the loss L of each iteration.
     Memory: both matrices of vectors, and twice the events.
     """
 
@@ -134,7 +135,7 @@ class ALS(FactorModel):
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
         by_user = self._confident(self.seen_)
         by_item = by_user.transpose()
-        rng, scale = np.random.default_rng(self.seed), self.init_std / np.sqrt(self.factors)
+        rng, scale = np.random.default_rng(self.seed_), self.init_std / np.sqrt(self.factors)
         users, items = (rng.standard_normal((n, self.factors), np.float32) * np.float32(scale) for n in (train.n_users, train.n_items))
         self.user_factors_, self.item_factors_ = users, items
         of_users, of_items = priors = self._priors(train, by_user, by_item)

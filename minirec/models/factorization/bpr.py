@@ -14,7 +14,7 @@ from ...engine.descent.sgd import DRAWS, Batch, Fill, Held, Negatives, Side
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Floats, Index
 from ..contract.checks import number, whole
-from ..contract.recommender import Monitor
+from ..contract.monitor import Monitor
 from ..forms.descent import DescentModel, Vector, panel, without
 
 

@@ -18,7 +18,7 @@ from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Floats, Index
 from ...errors import DataError
 from ..contract.checks import choice
-from ..contract.recommender import Monitor
+from ..contract.monitor import Monitor
 from ..forms.fold_in import FoldInFactorModel
 from ..forms.pair_training import PairNetwork, SampledModel
 

@@ -14,7 +14,7 @@ from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Floats, Index
 from ...errors import DataError
 from ..contract.checks import number, whole
-from ..contract.recommender import Monitor
+from ..contract.monitor import Monitor
 from ..forms.descent import DescentModel, Vector, panel, without
 
 PANEL = 1024  # items that stand for the zeros of a new user

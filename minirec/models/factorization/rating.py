@@ -12,7 +12,8 @@ from ...engine.descent.sgd import Batch, Descent, Fill, Side, ascending, block_s
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Floats, Index
 from ...errors import DataError
-from ..contract.recommender import Monitor, Part
+from ..contract.explanation import Part
+from ..contract.monitor import Monitor
 from ..contract.request import Profiles
 from ..forms.descent import DescentModel
 
@@ -179,7 +180,7 @@ class SVDpp(RatingModel):
 
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
         ratings = self._ratings(train)
-        rng = np.random.default_rng(self.seed)
+        rng = np.random.default_rng(self.seed_)
         users, items, implicit = (Side.random(n, self.factors, rng) for n in (*ratings.shape, ratings.shape[1]))
         rate, penalty, mean = self.learning_rate, self.regularization, np.float32(self.mean_)
         of_users = Descent(USER_RATE * rate, penalty, self.backend_)

@@ -145,7 +145,7 @@ class SoftmaxMF(StoppingModel, FoldInFactorModel):
         return loss
 
     def _train(self, events: CSR, iterations: int) -> Iterator[dict[str, float]]:
-        rng = np.random.default_rng(self.seed)
+        rng = np.random.default_rng(self.seed_)
         network = self._network(events, rng)
         adam, known = Adam(network.parameters(), self.learning_rate), np.flatnonzero(events.counts()).astype(np.int32)
         for _ in range(iterations):

@@ -14,7 +14,7 @@ from ...engine.descent.sgd import BATCHES, MAX_BATCH, Batch, Descent, Fill, Side
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Index
 from ..contract.checks import number, whole
-from ..contract.recommender import Monitor
+from ..contract.monitor import Monitor
 from .vectors import FactorModel
 
 STEPS = 24  # of folding-in
@@ -57,7 +57,7 @@ class DescentModel(FactorModel):
 
     def _iterate(self, matrix: CSR, prepare: Prepare, store: Store, monitor: Monitor) -> None:
         """Take all iterations; after each, `store(users, items)` sets the vectors of the model, with the biases in them."""
-        rng = np.random.default_rng(self.seed)
+        rng = np.random.default_rng(self.seed_)
         users, items = (Side.random(n, self.factors, rng) for n in matrix.shape)
         descent = Descent(self.learning_rate, self.regularization, self.backend_)
         owners = matrix.row_ids().astype(np.int32)

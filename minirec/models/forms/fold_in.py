@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.graph.propagate import propagate
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Floats, Index
-from ..contract.recommender import Part, Recommender
+from ..contract.explanation import Part
+from ..contract.parameters import fitted
+from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 from .vectors import FactorModel
 
@@ -20,8 +20,8 @@ _RIDGE = 0.01  # of the map of new users, as a share of the mean of its squares
 class FoldInModel(Recommender):
     """A new user's vector is o + scale(|I_u|) sum_{j in I_u} s_j. O(|I_u| d)."""
 
-    item_sources_: Scores  # s, float32 (items, d)
-    user_offset_: Scores  # o, float32 (d,)
+    item_sources_: Scores = fitted("items", "d")  # s
+    user_offset_: Scores = fitted("d")  # o
 
     def _scale(self, length: int) -> float:
         """What the sum over a history of so many items is multiplied by: here a mean is taken."""
@@ -62,12 +62,6 @@ class FoldInModel(Recommender):
 
 class FoldInFactorModel(FoldInModel, FactorModel):
     """score(u, i) = p_u . q_i; p_u is o + scale(|I_u|) sum_{j in I_u} s_j, plus what was learned about u alone where u is known."""
-
-    _state: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_", "item_sources_", "user_offset_")
-
-    def _check_shapes(self) -> None:
-        super()._check_shapes()
-        self._check_sources(self.item_factors_.shape[1])
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         """ "history": each item j of it adds scale s_j . q_i; "all users": o . q_i; "user": what was learned about a known user alone."""

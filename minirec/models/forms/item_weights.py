@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from ...engine.ranking.topk import LinearScorer, Scores
 from ...engine.sparse import CSR
-from ..contract.recommender import Part, Recommender, history_parts
+from ..contract.explanation import Part, history_parts
+from ..contract.parameters import fitted
+from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 
 
@@ -18,18 +18,11 @@ class LinearModel(Recommender):
     W is (items, items), float32, dense or CSR. A new user needs nothing but a history: fold-in is exact.
     """
 
-    _state: ClassVar[tuple[str, ...]] = ("weights_",)
-
-    weights_: Scores | CSR
+    weights_: Scores | CSR = fitted("items", "items")
 
     def _values(self, history: CSR) -> CSR:
         """The history as the model sees it, x_u: by default 1 for each item."""
         return history.binary()
-
-    def _check_shapes(self) -> None:
-        n, w = len(self.items_), self.weights_
-        if w.shape != (n, n) or (w.data.dtype if isinstance(w, CSR) else w.dtype) != np.float32:
-            raise ValueError(f"weights_ has shape {w.shape} for {n} items")
 
     def _scorer(self, profiles: Profiles) -> LinearScorer:
         return LinearScorer(self._values(profiles.history), self.weights_, self.backend_)

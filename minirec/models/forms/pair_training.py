@@ -84,7 +84,7 @@ class SampledModel(StoppingModel, Generic[N]):
         return loss
 
     def _train(self, events: CSR, iterations: int) -> Iterator[dict[str, float]]:
-        rng = np.random.default_rng(self.seed)
+        rng = np.random.default_rng(self.seed_)
         network = self._network(events, rng)
         for loss in self._descend(network, events, iterations, rng):
             self._store(network, events)

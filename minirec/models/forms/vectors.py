@@ -13,6 +13,7 @@ from ...engine.backend import one_blas_thread
 from ...engine.ranking.scorers import NormOrder, Scores, VectorScorer
 from ...engine.sparse import CSR
 from ...errors import ParameterError
+from ..contract.parameters import fitted
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 
@@ -23,12 +24,10 @@ class FactorModel(Recommender):
     Biases are further coordinates of the vectors: (p_u, 1, ...) . (q_i, b_i, ...).
     """
 
-    _state: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
-    _per_user: ClassVar[tuple[str, ...]] = ("user_factors_",)
     _biases: ClassVar[int] = 0  # trailing coordinates that are biases or constants, and no part of what makes items similar
 
-    user_factors_: Scores
-    item_factors_: Scores
+    user_factors_: Scores = fitted("users", "d", per_user=True)
+    item_factors_: Scores = fitted("items", "d")
 
     @abstractmethod
     def _fold_in(self, history: CSR) -> Scores:
@@ -36,12 +35,6 @@ class FactorModel(Recommender):
 
         One profile alone gets the same bits as in a batch.
         """
-
-    def _check_shapes(self) -> None:
-        d = self.item_factors_.shape[1:]
-        for name, factors, n in (("user", self.user_factors_, len(self.users_)), ("item", self.item_factors_, len(self.items_))):
-            if factors.dtype != np.float32 or len(d) != 1 or factors.shape != (n, *d):
-                raise ValueError(f"{name}_factors_ has shape {factors.shape} for {n} {name}s")
 
     def _vectors(self, profiles: Profiles) -> Scores:
         if profiles.rows is not None:

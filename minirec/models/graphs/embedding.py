@@ -64,7 +64,7 @@ class EmbeddingModel(StoppingModel, FoldInFactorModel):
 
     def _train(self, events: CSR, iterations: int) -> Iterator[dict[str, float]]:
         """Learn from these events; after each iteration the vectors are those of the model, and its record is given."""
-        rng = np.random.default_rng(self.seed)
+        rng = np.random.default_rng(self.seed_)
         parameters, embed = self._tables(events, rng)
         adam, owners = Adam(parameters, self.learning_rate), events.row_ids().astype(np.int32)
         popularity = np.maximum(np.bincount(events.indices, minlength=events.shape[1]), 1)

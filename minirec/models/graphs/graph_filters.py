@@ -26,7 +26,9 @@ from ...engine.linalg.svd import basis_size, truncated_svd
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR
 from ..contract.checks import choice, number, whole
-from ..contract.recommender import Monitor, Part, Recommender, history_parts
+from ..contract.explanation import Part, history_parts
+from ..contract.monitor import Monitor
+from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 
 _EXPONENTS: dict[str, Any] = {

@@ -12,7 +12,8 @@ from ...engine.ranking.neighbors import topk_product
 from ...engine.ranking.scorers import LinearScorer, Scores
 from ...engine.sparse import CSR
 from ..contract.checks import choice, number
-from ..contract.recommender import Monitor, Part, history_parts
+from ..contract.explanation import Part, history_parts
+from ..contract.monitor import Monitor
 from ..contract.request import Profiles
 from ..forms.item_weights import LinearModel
 

@@ -128,7 +128,7 @@ class UltraGCN(EmbeddingModel):
         users[:, 0] += _OFFSET
         items[:, 0] -= _OFFSET
         adjacency = normalized(events)
-        found = truncated_svd(adjacency, min(self.factors, *events.shape), backend=self.backend_, seed=self.seed)
+        found = truncated_svd(adjacency, min(self.factors, *events.shape), backend=self.backend_, seed=self.seed_)
         values, right = np.sqrt(found.values[1:]).astype(np.float32), found.vectors[:, 1:]
         left = propagate(adjacency, found.vectors, backend=self.backend_)[:, 1:]  # times the values
         for side, vectors in ((users, left / values), (items, right * values)):

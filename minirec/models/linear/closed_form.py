@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ from ...engine.sparse import CSR
 from ...errors import MemoryBudgetError, ModelFitError
 from ...options import memory_budget, thread_count
 from ..contract.events import merged, without
-from ..contract.recommender import Monitor
+from ..contract.monitor import Monitor
+from ..contract.parameters import fitted
 from ..forms.item_weights import LinearModel
 
 Vector = NDArray[np.float64]
@@ -87,10 +88,8 @@ class LinearAutoencoder(GramModel):
     in O(items^2) for each term, and is checked again. P itself is not stored: it is in the weights, with `inverse_diagonal_`.
     """
 
-    _state: ClassVar[tuple[str, ...]] = ("weights_", "inverse_diagonal_")
-
-    weights_: Scores
-    inverse_diagonal_: Vector  # P_jj (items,)
+    weights_: Scores = fitted("items", "items")
+    inverse_diagonal_: Vector = fitted("items", dtype="float64")  # P_jj
 
     # ---- what a model defines -------------------------------------------------------------------------------------------
 
@@ -115,11 +114,6 @@ class LinearAutoencoder(GramModel):
         self.inverse_diagonal_ = -negative.diagonal().astype(np.float64)
         rescale(negative, scale, self._multiplier(self.inverse_diagonal_, penalty) / scale)
         self.weights_ = negative.astype(np.float32, copy=False)
-
-    def _check_shapes(self) -> None:
-        super()._check_shapes()
-        if self.inverse_diagonal_.shape != (len(self.items_),) or self.inverse_diagonal_.dtype != np.float64:
-            raise ValueError(f"inverse_diagonal_ has shape {self.inverse_diagonal_.shape} for {len(self.items_)} items")
 
     # ---- events that come and go ----------------------------------------------------------------------------------------
 

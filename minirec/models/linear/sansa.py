@@ -13,7 +13,9 @@ from ...engine.ranking.scorers import FactoredScorer, Scores
 from ...engine.sparse import CSR
 from ...options import thread_count
 from ..contract.checks import number, whole
-from ..contract.recommender import Monitor, Part, Recommender, history_parts
+from ..contract.explanation import Part, history_parts
+from ..contract.monitor import Monitor
+from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 
 

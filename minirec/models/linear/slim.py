@@ -14,7 +14,7 @@ from ...engine.sparse import CSR
 from ...errors import ConvergenceWarning
 from ...options import thread_count
 from ..contract.checks import number
-from ..contract.recommender import Monitor
+from ..contract.monitor import Monitor
 from ..forms.item_weights import LinearModel
 
 _MAX_SWEEPS = 10_000
@@ -37,7 +37,7 @@ class SLIM(LinearModel):
         l2 = users alpha (1 - l1_ratio).
     tol : above 0; a column is done when no weight moves by more in a sweep. Weights are mostly below 1.
 
-    Time: a target costs (items that enter) x (their co-purchased items); memory: the sparse Gram matrix. `history_` has the
+    Time: a target costs (items that enter) x (their co-purchased items); memory: the sparse Gram matrix. `log_` has the
     mean number of sweeps and of weights a column; ConvergenceWarning where 10,000 sweeps were not enough.
     """
 

@@ -29,7 +29,9 @@ from ...engine.ranking.scorers import LinearScorer, Scores, pairs_by_block
 from ...engine.sparse import CSR, Index
 from ...errors import DataError, ParameterError
 from ..contract.checks import choice, number, whole
-from ..contract.recommender import Monitor, Part, Recommender
+from ..contract.explanation import Part
+from ..contract.monitor import Monitor
+from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 from ..forms.item_weights import LinearModel
 

@@ -24,7 +24,8 @@ from ...engine.sparse import CSR
 from ...errors import DataError
 from ..contract.checks import number, whole
 from ..contract.events import merged_known
-from ..contract.recommender import Monitor, Part, left_out_parts
+from ..contract.explanation import Part, left_out_parts
+from ..contract.monitor import Monitor
 from ..contract.request import Profiles
 from ..contract.stopping import mean_ndcg, rows_in
 from ..forms.vectors import FactorModel
@@ -43,7 +44,7 @@ class Autoencoder(FactorModel):
     in the batch move, while the ridge of MultDAE moves all of them. With `validation_share` above 0 that share of the users is held out
     altogether; after each iteration 4/5 of their items go in, at random, and the NDCG@100 of the others is measured. Training stops once
     it has not risen for `patience` iterations; the weights that were best are kept, and never see the held-out users: as in the paper,
-    where they are the validation users. With 0, or where nobody has two items, all iterations are taken. `history_` has the mean loss of
+    where they are the validation users. With 0, or where nobody has two items, all iterations are taken. `log_` has the mean loss of
     the batches and this NDCG.
 
     `explain` leaves out each item of the history in turn: "left out" is by how much the score falls; "the rest" is what these leave of
@@ -108,7 +109,7 @@ class Autoencoder(FactorModel):
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
         events = train.binary
         learners, shown, hidden = self._hold_out(train)
-        network = self._network(train.n_items, np.random.default_rng(self.seed))
+        network = self._network(train.n_items, np.random.default_rng(self.seed_))
         adam = Adam(network.parameters(), self.learning_rate)
 
         def batches(epoch: int, rng: np.random.Generator) -> Iterator[CSR]:
@@ -130,7 +131,7 @@ class Autoencoder(FactorModel):
             batches,
             lambda batch: self._loss(network, batch, adam.steps + 1),
             epochs=self.iterations,
-            seed=self.seed,
+            seed=self.seed_,
             validate=validate if shown.nnz else None,
             patience=self.patience,
             checkpoint=monitor.checkpoint,
@@ -145,7 +146,7 @@ class Autoencoder(FactorModel):
         if not self.validation_share:
             return everybody, nobody, nobody
         try:
-            sides = split(train, "users", test=float(self.validation_share), seed=int(self.seed), fold_in=_SHOWN)
+            sides = split(train, "users", test=float(self.validation_share), seed=int(self.seed_), fold_in=_SHOWN)
         except DataError:  # too little to split
             return everybody, nobody, nobody
         learners, *held = (rows_in(train, side) for side in sides)

@@ -20,7 +20,7 @@ from ...engine.ranking.scorers import Scores, pairs_by_block
 from ...engine.reference.pairs import dense_layers
 from ...engine.sparse import CSR, Index
 from ..contract.checks import number, whole
-from ..contract.recommender import Part
+from ..contract.explanation import Part
 from ..contract.request import Profiles
 from ..forms.fold_in import FoldInFactorModel, FoldInModel
 from ..forms.vectors import cosines

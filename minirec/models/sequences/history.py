@@ -21,7 +21,9 @@ from ...engine.sequences import cut_last, next_items, offsets
 from ...engine.sparse import CSR, Index
 from ..contract.checks import choice, number, whole
 from ..contract.events import merged_known
-from ..contract.recommender import Monitor, Part, Recommender, left_out_parts
+from ..contract.explanation import Part, left_out_parts
+from ..contract.monitor import Monitor
+from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 from ..contract.stopping import mean_ndcg
 
@@ -122,7 +124,7 @@ class HistoryModel(Recommender, Generic[N]):
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
         everything = in_order(train)
         self.sequences_ = latest(everything, self.max_length)
-        rng = np.random.default_rng(self.seed)
+        rng = np.random.default_rng(self.seed_)
         learned, judged = self._hold_out(everything, rng)
         network = self._network(train.n_items, rng)
         self._begin(network, train)
@@ -141,7 +143,7 @@ class HistoryModel(Recommender, Generic[N]):
             lambda epoch, rng: self._batches(learned, rng),
             lambda batch: self._batch_loss(network, batch),
             epochs=self.iterations if (learned.counts() >= 2).any() else 0,  # nothing follows anything
-            seed=self.seed,
+            seed=self.seed_,
             validate=validate if len(judged) else None,
             patience=self.patience,
             checkpoint=monitor.checkpoint,

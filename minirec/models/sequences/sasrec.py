@@ -20,7 +20,8 @@ from ...engine.sparse import Floats, Index
 from ...errors import ParameterError
 from ...options import options
 from ..contract.checks import choice, number, whole
-from ..contract.recommender import Monitor, Part, left_out_parts
+from ..contract.explanation import Part, left_out_parts
+from ..contract.monitor import Monitor
 from ..contract.request import Profiles
 from ..forms.content import Choice, ContentModel, Grown
 from ..forms.fold_in import affine_map

@@ -27,7 +27,9 @@ from ...engine.reference.absorption import around, sums
 from ...engine.sparse import CSR, Index
 from ...errors import DataError
 from ..contract.checks import choice, number, whole
-from ..contract.recommender import Monitor, Part, Recommender, history_parts
+from ..contract.explanation import Part, history_parts
+from ..contract.monitor import Monitor
+from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 
 _Table = NDArray[np.float64]
@@ -259,7 +261,7 @@ class AbsorbingCost(_AbsorbingWalk):
 
     def _earnings(self, edges: CSR) -> tuple[_Table, _Table]:
         if self.entropy == "topic":
-            shares = topic_shares(edges, self.topics, self.topic_iterations, self.seed)
+            shares = topic_shares(edges, self.topics, self.topic_iterations, self.seed_)
             entropy: _Table = -(shares * np.log(shares)).sum(axis=1)
         else:
             owner, n = edges.row_ids(), edges.shape[0]

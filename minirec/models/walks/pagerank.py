@@ -14,7 +14,9 @@ from ...engine.ranking.scorers import Scores, pairs_by_block
 from ...engine.sparse import CSR, Floats, Index
 from ...errors import DataError
 from ..contract.checks import choice, number
-from ..contract.recommender import Monitor, Part, Recommender, history_parts
+from ..contract.explanation import Part, history_parts
+from ..contract.monitor import Monitor
+from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 
 _WIDTH = 16  # profiles at a time

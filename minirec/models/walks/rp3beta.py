@@ -11,7 +11,7 @@ from ...data.dataset import Dataset
 from ...engine.ranking.neighbors import topk_product, topk_rows
 from ...engine.sparse import CSR
 from ..contract.checks import choice, number, whole
-from ..contract.recommender import Monitor
+from ..contract.monitor import Monitor
 from ..forms.item_weights import LinearModel
 
 

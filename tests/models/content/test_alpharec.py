@@ -119,7 +119,7 @@ def test_new_items_are_found_by_those_who_like_their_kind():
     model.add_items(np.arange(48, n_items), content[48:])
     found = model.recommend(k=4, candidates=np.arange(48, n_items))
     assert np.mean([item % 3 == user % 3 for user, listed, _ in found for item in listed]) > 0.95
-    assert model.history_[-1]["loss"] < model.history_[0]["loss"]
+    assert model.log_[-1]["loss"] < model.log_[0]["loss"]
 
 
 @pytest.mark.parametrize("changes", [{"hidden": 0}, {"features": 3}, {"temperature": 0.0}, {"damping": 2.0}])

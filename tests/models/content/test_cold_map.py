@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from minirec.models.content.cold_map import _PENALTIES, ridge_map
 
 from minirec.data.dataset import Dataset
 from minirec.errors import DataError, ModelFileError, NotSupportedError, ParameterError
 from minirec.models import ALS, EASE, ColdMap, load_model, model_class
+from minirec.models.content.cold_map import _PENALTIES, ridge_map
 from minirec.models.forms.content import unit_rows
 from minirec.testing import CHECKS, Subject
 from minirec.testing.sets import GROUPS, blocks, shop, with_content, without_items

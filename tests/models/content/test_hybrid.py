@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from minirec.models.content.hybrid import LOSSES
 from naive_sgd import numerical_gradients, sigmoid
 
 from minirec.data.dataset import Dataset
 from minirec.engine.nn.autodiff import RowGradient
 from minirec.errors import ParameterError
 from minirec.models import Hybrid, load_model
+from minirec.models.content.hybrid import LOSSES
 from minirec.testing.sets import shop, with_content, without_items
 
 SMALL = {"factors": 3, "batch_size": 16, "negatives": 2, "iterations": 4, "validation_share": 0.0, "learning_rate": 0.02}

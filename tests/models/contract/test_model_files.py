@@ -344,7 +344,7 @@ def test_saving(tmp_path):
     assert Together.load(tmp_path / "model").recommend(100).to_dict() == model.recommend(100).to_dict()
     with pytest.raises(ParameterError, match="holds a Together, not a Turned"):
         Turned.load(tmp_path / "model")
-    model.history_ = [{"loss": float("nan")}]  # a save that fails leaves the old file
+    model.log_ = [{"loss": float("nan")}]  # a save that fails leaves the old file
     before = (tmp_path / "model").read_bytes()
     with pytest.raises(Exception, match="not JSON compliant"):
         model.save(tmp_path / "model")

@@ -252,9 +252,9 @@ def test_validation_figures_against_a_loop():
         truth = set(held.items.ids(held.matrix.row(held.users.row(user))[0]))
         found = model.recommend(user, k=20)[0].items
         hits.append(len(set(found) & (truth - seen)) / len(truth))
-    assert model.history_[0]["validation_recall@20"] == pytest.approx(np.mean(hits))
+    assert model.log_[0]["validation_recall@20"] == pytest.approx(np.mean(hits))
     strangers = Dataset.from_arrays(["x"], ["y"])
-    assert "validation_recall@20" not in Turned(iterations=1).fit(data, strangers).history_[0]
+    assert "validation_recall@20" not in Turned(iterations=1).fit(data, strangers).log_[0]
 
 
 def test_parameters():

@@ -82,7 +82,7 @@ def test_solvers_meet(parameters):
 
     def scores(iterations, **solver):
         model = ALS(factors=4, iterations=iterations, init_std=1.0, **parameters, **solver).fit(data)
-        return model.user_factors_ @ model.item_factors_.T, model.history_[-1]["loss"]
+        return model.user_factors_ @ model.item_factors_.T, model.log_[-1]["loss"]
 
     exact, loss = scores(3, solver="cholesky")
     for solver in ({"solver": "cg", "cg_steps": 12}, {"solver": "block", "block_size": 4}, {"solver": "block", "block_size": 100}):
@@ -191,7 +191,7 @@ def test_one_thread_and_two_give_the_same_bytes(solver):
     for threads in (1, 2):
         with options(threads=threads):
             model = ALS(factors=7, iterations=3, solver=solver, block_size=3).fit(data)
-            found.append((model.user_factors_.tobytes(), model.item_factors_.tobytes(), model.history_))
+            found.append((model.user_factors_.tobytes(), model.item_factors_.tobytes(), model.log_))
     assert found[0] == found[1]
 
 
@@ -228,7 +228,7 @@ def test_vectors_in_use_are_not_written_to():
 
 def test_a_stopped_fit_ends_with_exact_user_vectors():
     model = ALS(factors=4).fit(shop(), callback=lambda model, record: record["iteration"] == 2)
-    assert [record["iteration"] for record in model.history_] == [1, 2]
+    assert [record["iteration"] for record in model.log_] == [1, 2]
     assert np.array_equal(model._fold_in(model.seen_), model.user_factors_)
 
 

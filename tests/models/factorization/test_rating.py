@@ -98,12 +98,12 @@ def test_validation_reports_the_error_of_ratings():
     held = ratings()
     validation = Dataset.from_arrays(held.users, held.items, weights=held.weights)
     model = BiasedMF(factors=4, iterations=4).fit(held.train, validation)
-    assert model.history_[-1]["validation_rmse"] == pytest.approx(rmse(model.score(held.users, held.items), held.weights), rel=1e-5)
-    assert "validation_recall@20" in model.history_[-1]
+    assert model.log_[-1]["validation_rmse"] == pytest.approx(rmse(model.score(held.users, held.items), held.weights), rel=1e-5)
+    assert "validation_recall@20" in model.log_[-1]
     bare = BiasedMF(factors=4, iterations=1).fit(held.train, validation.with_columns(weight=None))
-    assert "validation_rmse" not in bare.history_[-1]
+    assert "validation_rmse" not in bare.log_[-1]
     strangers = BiasedMF(factors=4, iterations=1).fit(held.train, Dataset.from_arrays(["nobody"], ["nothing"], weights=[1.0]))
-    assert "validation_rmse" not in strangers.history_[-1]
+    assert "validation_rmse" not in strangers.log_[-1]
 
 
 def test_events_without_ratings_are_refused():

@@ -121,7 +121,7 @@ def test_damping_holds_popular_items_back():
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_loss_goes_down(loss):
     model = LightGCN(**SMALL | {"iterations": 12}, loss=loss).fit(shop())
-    losses = [record["loss"] for record in model.history_]
+    losses = [record["loss"] for record in model.log_]
     assert losses[-1] < losses[0] - 0.01
 
 
@@ -146,10 +146,10 @@ def test_the_iterations_are_those_that_were_best_on_held_out_events_and_all_even
     data = shop(n_users=80, n_items=40)
     rising = SMALL | {"iterations": 40, "learning_rate": 0.05}
     model = LightGCN(**rising | {"validation_share": 0.2}, patience=3).fit(data)
-    chosen = [record["held_out_ndcg@20"] for record in model.history_ if "held_out_ndcg@20" in record]
+    chosen = [record["held_out_ndcg@20"] for record in model.log_ if "held_out_ndcg@20" in record]
     best = int(np.argmax(chosen)) + 1
     assert len(chosen) == best + 3 < 40
-    assert len(model.history_) == len(chosen) + best
+    assert len(model.log_) == len(chosen) + best
     again = LightGCN(**rising | {"iterations": best}).fit(data)
     assert np.array_equal(model.item_factors_, again.item_factors_)
     assert np.array_equal(model.user_factors_, again.user_factors_)
@@ -184,7 +184,7 @@ def test_held_out_figures_against_their_definition():
 
 def test_too_little_to_hold_out_takes_all_iterations():
     model = LightGCN(**SMALL | {"validation_share": 0.3}).fit(Dataset.from_arrays([1, 2], ["a", "b"]))
-    assert [set(record) for record in model.history_] == [{"iteration", "loss"}] * 4
+    assert [set(record) for record in model.log_] == [{"iteration", "loss"}] * 4
 
 
 @pytest.mark.slow_without_jit

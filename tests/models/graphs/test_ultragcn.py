@@ -103,7 +103,7 @@ def test_a_batch_is_all_events_of_its_users():
 
 @pytest.mark.slow_without_jit
 def test_the_loss_goes_down():
-    losses = [record["loss"] for record in UltraGCN(**SMALL | {"iterations": 12}).fit(shop()).history_]
+    losses = [record["loss"] for record in UltraGCN(**SMALL | {"iterations": 12}).fit(shop()).log_]
     assert losses[-1] < 0.8 * losses[0]
 
 

@@ -80,7 +80,7 @@ def test_threads_do_not_change_a_bit(monkeypatch):
 def test_sparsity_and_history():
     few, many = (SLIM(l1_regularization=l1, l2_regularization=1.0).fit(shop()) for l1 in (3.0, 0.1))
     assert few.weights_.nnz < many.weights_.nnz
-    (record,) = few.history_
+    (record,) = few.log_
     assert record["sweeps"] >= 1
     assert record["weights"] == few.weights_.nnz / few.weights_.shape[0]
 

@@ -177,7 +177,7 @@ def test_training_stops_on_held_out_users_and_keeps_the_best_weights(name):
     kept = []
     model = MODELS[name](**rising)
     model.fit(data, callback=lambda model, record: kept.append(model.item_factors_.copy()))
-    scores = [record["held_out_ndcg@100"] for record in model.history_]
+    scores = [record["held_out_ndcg@100"] for record in model.log_]
     best = int(np.argmax(scores))
     assert len(scores) == best + 1 + 3 < 60
     assert np.array_equal(model.item_factors_, kept[best])
@@ -196,7 +196,7 @@ def test_stopped_and_fitted_again_is_never_stopped(name, tmp_path):
         make().fit(data, checkpoint=path, callback=stop)
     again = make().fit(data, checkpoint=path)
     assert all(np.array_equal(getattr(again, part), getattr(whole, part)) for part in whole._state)
-    assert again.history_ == whole.history_[3:]
+    assert again.log_ == whole.log_[3:]
     for model, other in ((make(dropout=0.4), data), (make(seed=1), data), (make(), shop(seed=1))):
         with pytest.raises(ModelFileError, match="this training has"):
             model.fit(other, checkpoint=path)
@@ -237,7 +237,7 @@ def test_held_out_users_are_not_learned_from():
 
 def test_too_little_to_hold_out_takes_all_iterations():
     model = MultVAE(**SMALL | {"validation_share": 0.3}).fit(Dataset.from_arrays([1, 2], ["a", "b"]))
-    assert [set(record) for record in model.history_] == [{"iteration", "loss"}] * 5
+    assert [set(record) for record in model.log_] == [{"iteration", "loss"}] * 5
 
 
 @pytest.mark.parametrize("name", MODELS)

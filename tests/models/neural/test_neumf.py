@@ -211,7 +211,7 @@ NeuMF(factors=3, iterations=1, validation_share=0.0).fit(shop(), callback=found)
 
 def test_the_loss_falls():
     for cls in MODELS:
-        losses = [record["loss"] for record in cls(**SMALL | {"iterations": 10}).fit(shop()).history_]
+        losses = [record["loss"] for record in cls(**SMALL | {"iterations": 10}).fit(shop()).log_]
         assert losses[-1] < 0.9 * losses[0]
 
 

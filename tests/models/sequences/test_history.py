@@ -42,10 +42,10 @@ def test_stopped_and_fitted_again_is_never_stopped(name, tmp_path):
         make().fit(data, checkpoint=path, callback=stop)
     again = make().fit(data, checkpoint=path)
     assert state(again) == state(whole)
-    assert again.history_ == whole.history_[3:]
+    assert again.log_ == whole.log_[3:]
     finished = make().fit(data, checkpoint=path)
     assert state(finished) == state(whole)
-    assert finished.history_ == []
+    assert finished.log_ == []
     longer = make(iterations=7, patience=9).fit(data, checkpoint=path)
     assert state(longer) == state(make(iterations=7, patience=9).fit(data))
 
@@ -109,7 +109,7 @@ def test_the_recall_while_training_is_that_of_the_lists(name):
         found.append(np.mean([len(known[user] & set(items)) / len(known[user]) for user, items, _ in lists if known[user]]))
 
     model = MODELS[name]().fit(train, held, callback=note)
-    assert [record["validation_recall@20"] for record in model.history_] == pytest.approx(found, abs=1e-12)
+    assert [record["validation_recall@20"] for record in model.log_] == pytest.approx(found, abs=1e-12)
     assert len(found) == 5
     assert 0 < found[-1] < 1
 
@@ -118,7 +118,7 @@ def test_the_recall_while_training_is_that_of_the_lists(name):
 def test_nothing_follows_a_single_event(name, tmp_path):
     data = Dataset.from_arrays(range(20), [user % 7 for user in range(20)])
     model = MODELS[name]().fit(data, checkpoint=tmp_path / "run.npz")
-    assert model.history_ == []
+    assert model.log_ == []
     model.save(tmp_path / "model.npz")
     users = list(data.users)
     assert model.recommend(users, k=3).to_dict() == load_model(tmp_path / "model.npz").recommend(users, k=3).to_dict()
@@ -143,7 +143,7 @@ def test_served_by_the_backend_of_the_fit(name, tmp_path, monkeypatch):
         return kernel(name, backend)
 
     for module in ("functional", "attention", "recurrent"):
-        monkeypatch.setattr(f"minirec.engine.{module}.kernel", watched)
+        monkeypatch.setattr(f"minirec.engine.nn.{module}.kernel", watched)
     with options(backend="numpy"):
         model = MODELS[name]().fit(shop())
     asked.clear()

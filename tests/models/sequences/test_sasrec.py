@@ -139,7 +139,7 @@ def test_a_negative_that_is_the_target_does_not_count(loss, drawn):
 @pytest.mark.parametrize("loss", ["bce", "gbce"])
 def test_more_negatives_than_items(loss):
     model = SASRec(**SMALL | {"loss": loss, "negatives": 50, "validation_share": 0.0}).fit(shop())
-    losses = [record["loss"] for record in model.history_]
+    losses = [record["loss"] for record in model.log_]
     assert losses == sorted(losses, reverse=True)
 
 

@@ -1,0 +1,38 @@
+"""A score taken apart, and what models share in doing so."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from ...data.ids import Id, IdIndex
+from ...engine.sparse import Index
+
+
+class Part(NamedTuple):
+    """A share of a score: `source` says what it comes from ("history", "bias", ...), `name` which one (an item id, ...)."""
+
+    source: str
+    name: Id
+    value: float
+
+
+def history_parts(items: IdIndex, rows: Index, shares: NDArray[Any]) -> list[Part]:
+    """What each item of a history adds to a score; those that add nothing are left out."""
+    return [Part("history", name, float(share)) for name, share in zip(items.ids(rows), shares, strict=True) if share]
+
+
+def left_out_parts(items: IdIndex, rows: Index, score: float, less: NDArray[Any], item: int) -> list[Part]:
+    """Leave-one-out: what the score of an item falls by without each of `rows`, where it is `less`; and what that does not add up to."""
+    falls = score - less
+    parts = [Part("left out", name, float(fall)) for name, fall in zip(items.ids(rows), falls, strict=True)]
+    return [*parts, Part("the rest", items[item], float(score - falls.sum()))]
+
+
+class Explanation(NamedTuple):
+    """A score taken apart: `parts` add up to `score` within 1e-5 of the sum of their magnitudes; largest magnitude first."""
+
+    item: Id
+    score: float
+    parts: list[Part]
