@@ -49,6 +49,8 @@ def _pack(model: Recommender, prefix: str, arrays: dict[str, Any], items_only: b
     numbers, models = {}, {}
     for name in model._state:
         value = getattr(model, name)
+        if value is None:  # optional, and not there
+            continue
         if isinstance(value, (int, float)):
             numbers[name] = value
         elif isinstance(value, Recommender):
@@ -100,6 +102,8 @@ def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, A
             value = _take_csr(arrays, f"{prefix}state.{name}", ordered=ordered)
             if name in cls._per_user and value.shape[0] != len(model.users_):
                 raise ValueError(f"{name} has {value.shape[0]} rows for {len(model.users_)} users")
+        elif f"{prefix}state.{name}" not in arrays and name in cls.fitted_arrays and cls.fitted_arrays[name].optional:
+            value = None
         else:
             value = arrays[f"{prefix}state.{name}"]
             if value.dtype not in (np.float32, np.float64):

@@ -51,6 +51,7 @@ class Fitted:
     saved: bool
     per_user: bool
     ordered: bool
+    optional: bool
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ def fitted(
     saved: bool = True,
     per_user: bool = False,
     ordered: bool = False,
+    optional: bool = False,
     init: Literal[False] = False,
 ) -> Any:
     """An attribute that `fit` sets: an array, a CSR, a number or a model.
@@ -143,8 +145,9 @@ def fitted(
     dtype : of the array, or of the values of the CSR.
     saved : whether a model file holds it. per_user : it has a row a user, and is left out of files with items alone.
     ordered : the indices of a row of the CSR are in the order of events: they need neither ascend nor be unique.
+    optional : it may be None, and a model file need not hold it.
     """
-    return Fitted(dims, dtype, saved, per_user, ordered)
+    return Fitted(dims, dtype, saved, per_user, ordered, optional)
 
 
 # ---- what comes of it ---------------------------------------------------------------------------------------------------------
@@ -333,6 +336,8 @@ def check_shapes(model: Parametrized, sizes: Mapping[str, int]) -> None:
         if not array.saved or not array.dims:
             continue
         value = getattr(model, name)
+        if value is None and array.optional:
+            continue
         data = getattr(value, "data", value) if hasattr(value, "indptr") else value
         found = tuple(getattr(value, "shape", ()))
         wanted = tuple(_size(model, dim, known) for dim in array.dims)

@@ -156,6 +156,8 @@ class Recommender(Parametrized, ABC):
     def _check_finite(self) -> None:
         for name in self._state:
             value = getattr(self, name)
+            if value is None:
+                continue
             array = value.data if isinstance(value, CSR) else np.asarray(value)
             extremes = (array.min(initial=0), array.max(initial=0)) if array.dtype.kind == "f" else (0, 0)  # NaN where there is one
             if not np.isfinite(extremes).all():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...engine.ranking.topk import LinearScorer, Scores
+from ...engine.ranking.scorers import LinearScorer, Scorer, Scores
 from ...engine.sparse import CSR
 from ..contract.explanation import Part, history_parts
 from ..contract.parameters import fitted
@@ -24,7 +24,7 @@ class LinearModel(Recommender):
         """The history as the model sees it, x_u: by default 1 for each item."""
         return history.binary()
 
-    def _scorer(self, profiles: Profiles) -> LinearScorer:
+    def _scorer(self, profiles: Profiles) -> Scorer:
         return LinearScorer(self._values(profiles.history), self.weights_, self.backend_)
 
     def _weights_to(self, item: int, sources: CSR) -> Scores:

@@ -96,7 +96,7 @@ class TurboCF(LinearModel):
         if not isinstance(self.weights_, CSR) or self.after_.shape != (len(self.items_),) or self.after_.dtype != np.float32:
             raise ValueError("the weights are not sparse, or the scales do not fit the items")
 
-    def _scorer(self, profiles: Profiles) -> LinearScorer | FilterScorer:  # type: ignore[override]
+    def _scorer(self, profiles: Profiles) -> Scorer:
         if self.filter == "linear":
             return super()._scorer(profiles)
         n, polynomial = len(self.items_), PolynomialFilter((self.weights_,), _FILTERS[self.filter], self.backend_)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
-from ...data.ids import Id, Ids
+from ...data.ids import Id, IdIndex, Ids
 from ...engine.backend import kernel, one_blas_thread, run_blocks
 from ...engine.linalg.inverse import BLOCK, SPAN, negative_inverse
-from ...engine.ranking.scorers import Scores
+from ...engine.ranking.scorers import Scorer, Scores
 from ...engine.sparse import CSR
-from ...errors import MemoryBudgetError, ModelFitError
+from ...errors import MemoryBudgetError, ModelFitError, NotSupportedError
 from ...options import memory_budget, thread_count
 from ..contract.events import merged, without
 from ..contract.monitor import Monitor
 from ..contract.parameters import fitted
+from ..contract.request import Profiles
 from ..forms.item_weights import LinearModel
+from .dual import Dual, DualScorer, dual_inverse, dual_is_cheaper, dual_memory
 
 Vector = NDArray[np.float64]
 _RESIDUAL = 1e-4  # what is left over of the equations, relative to the right sides, may be no larger
@@ -86,9 +89,13 @@ class LinearAutoencoder(GramModel):
     `update` and `forget` are exact: what a fit on the events then left would give, up to rounding. A user's events are a term
     c x xᵀ of G, and an item whose penalty follows its popularity is a term of the diagonal; P follows by Woodbury's identity,
     in O(items^2) for each term, and is checked again. P itself is not stored: it is in the weights, with `inverse_diagonal_`.
+
+    Where there are at most half as many users as items, the model takes its dual form (dual.py): a matrix of users^2 in place of items^2
+    numbers gives the same scores. `weights_` is None then, `dual_` is that matrix, and `update` and `forget` make it anew, in O(users^3).
     """
 
-    weights_: Scores = fitted("items", "items")
+    weights_: Scores = fitted("items", "items", optional=True)
+    dual_: Vector | None = fitted("users", "users", dtype="float64", optional=True)
     inverse_diagonal_: Vector = fitted("items", dtype="float64")  # P_jj
 
     # ---- what a model defines -------------------------------------------------------------------------------------------
@@ -107,13 +114,79 @@ class LinearAutoencoder(GramModel):
 
     # ---- fitting --------------------------------------------------------------------------------------------------------
 
+    def estimate_memory(self, dataset: Dataset) -> int:
+        if dual_is_cheaper(dataset.n_users, dataset.n_items):
+            return dual_memory(dataset.n_users, dataset.n_items, len(dataset))
+        return super().estimate_memory(dataset)
+
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
+        self.weights_, self.dual_ = None, None  # type: ignore[assignment]
+        if dual_is_cheaper(train.n_users, train.n_items):
+            self._fit_dual()
+            return
         popularity = train.item_counts.astype(np.float64)
         penalty, scale = self._penalty(popularity), self._item_scale(popularity)
         negative = self._checked_inverse(train, penalty)
         self.inverse_diagonal_ = -negative.diagonal().astype(np.float64)
         rescale(negative, scale, self._multiplier(self.inverse_diagonal_, penalty) / scale)
         self.weights_ = negative.astype(np.float32, copy=False)
+
+    # ---- the dual form --------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path, *, items_only: bool = False) -> None:
+        """As `Recommender.save`; the dual form cannot leave the users out."""
+        if items_only and "users_" in vars(self) and self.dual_ is not None:
+            raise NotSupportedError(
+                f"this {type(self).__name__} scores by the events of its {len(self.users_):,} users, so items_only=True cannot leave them "
+                f"out: item weights in place of them would take {4 * len(self.items_) ** 2 / 1e9:.2f} GB. Save it without items_only"
+            )
+        super().save(path, items_only=items_only)
+
+    def _fit_dual(self) -> None:
+        """M and P_jj from `seen_`, checked against the equations."""
+        events = self.seen_.binary()
+        lengths, penalty = events.counts().astype(np.float64), self._penalty(self._popularity())
+        weights = self._user_weights(np.maximum(lengths, 1)) * (lengths > 0)
+        self.dual_ = dual_inverse(events, weights, penalty, self.backend_)
+        dual = self._dual()
+        self.inverse_diagonal_ = dual.diagonal(penalty)
+        solved = dual.solve(penalty, _probes(len(penalty)))
+        if not self._residual(events, penalty, solved) <= _RESIDUAL:
+            raise ModelFitError(f"{self!r}: the equations are too close to singular on this data: raise regularization")
+
+    def _popularity(self) -> Vector:
+        return np.bincount(self.seen_.indices, minlength=len(self.items_)).astype(np.float64)
+
+    def _dual(self) -> Dual:
+        """The dual form with its events, kept as long as M is the same array."""
+        kept: tuple[Vector, Dual] | None = vars(self).get("_kept_dual")
+        if kept is None or kept[0] is not self.dual_:
+            assert self.dual_ is not None
+            lengths = self.seen_.counts().astype(np.float64)
+            weights = self._user_weights(np.maximum(lengths, 1)) * (lengths > 0)
+            kept = self._kept_dual = (self.dual_, Dual.of(self.dual_, self.seen_, weights))
+        return kept[1]
+
+    def _dual_scales(self) -> tuple[Vector, Vector, Vector]:
+        """left, right and own of `DualScorer`: W_ij = (r_i / l_i) (y_iᵀ M y_j) (m_j / (l_j r_j)), and what it would be for i = j."""
+        popularity, diagonal = self._popularity(), self.inverse_diagonal_
+        penalty, scale = self._penalty(popularity), self._item_scale(popularity)
+        multiplier = self._multiplier(diagonal, penalty)
+        return scale / penalty, multiplier / (penalty * scale), (1 - penalty * diagonal) * multiplier / penalty
+
+    def _scorer(self, profiles: Profiles) -> Scorer:
+        if self.dual_ is None:
+            return super()._scorer(profiles)
+        return DualScorer(self._values(profiles.history), self._dual(), *self._dual_scales(), self.backend_)
+
+    def _weights_to(self, item: int, sources: CSR) -> Scores:
+        if self.dual_ is None:
+            return super()._weights_to(item, sources)
+        left, right, _ = self._dual_scales()
+        return self._dual().weights_to(item, sources.indices, left, float(right[item])).astype(np.float32)
+
+    def _item_similarity(self, item: int) -> Scores:
+        return super()._item_similarity(item) if self.dual_ is None else self._scores_alone(item)
 
     # ---- events that come and go ----------------------------------------------------------------------------------------
 
@@ -125,6 +198,9 @@ class LinearAutoencoder(GramModel):
         use the model. ModelFitError, and a model that must be fitted again, where rounding has taken the digits.
         """
         change = merged(self, events)
+        if self.dual_ is not None:
+            self._refit_dual(change.users, change.items, change.seen)
+            return self
         old = np.full(len(change.users), -1)
         old[change.user_rows] = np.arange(len(self.users_))
         old = old[change.touched]
@@ -149,10 +225,28 @@ class LinearAutoencoder(GramModel):
         more for each item of the histories if the penalty depends on popularity. The errors, and what to heed, are those of `update`.
         """
         kept, seen, gone = without(self, users)
+        if self.dual_ is not None:
+            self._refit_dual(kept, self.items_, seen)
+            return self
         popularity = np.bincount(self.seen_.indices, minlength=len(self.items_)).astype(np.float64)
         self.users_, self.seen_ = kept, seen
         self._exchange(gone, gone.rows(np.zeros(0, np.int64)), popularity)
         return self
+
+    def _refit_dual(self, users: IdIndex, items: IdIndex, seen: CSR) -> None:
+        need, budget = dual_memory(len(users), len(items), seen.nnz), memory_budget()
+        if need > budget:
+            raise MemoryBudgetError(
+                f"{len(users):,} users need a matrix of about {need / 1e9:.2f} GB; the budget (MINIREC_MEMORY) is {budget / 1e9:.2f} GB. "
+                "Raise it, or fit again on fewer events"
+            )
+        self.users_, self.items_, self.seen_ = users, items, seen
+        try:
+            with one_blas_thread():
+                self._fit_dual()
+        except BaseException:
+            del self.users_  # the matrix is neither the old nor the new one
+            raise
 
     def _make_room(self, rows: NDArray[np.int32], n: int) -> None:
         """Place the items in the given rows of n; the new ones have no events yet."""
