@@ -9,7 +9,7 @@ import numpy as np
 from ...data.dataset import Dataset
 from ...engine.graph.filters import FilterScorer, PolynomialFilter
 from ...engine.ranking.neighbors import topk_product
-from ...engine.ranking.scorers import LinearScorer, Scores
+from ...engine.ranking.scorers import Scorer, Scores
 from ...engine.sparse import CSR
 from ..contract.checks import choice, number
 from ..contract.explanation import Part, history_parts
@@ -105,7 +105,7 @@ class TurboCF(LinearModel):
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         scorer = self._scorer(profiles)
-        if isinstance(scorer, LinearScorer):
+        if not isinstance(scorer, FilterScorer):
             return super()._explain(profiles, item)
         return history_parts(self.items_, scorer.history.indices, scorer.parts(item))
 

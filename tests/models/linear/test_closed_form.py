@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minirec.data.dataset import Dataset
-from minirec.errors import ModelFileError, (
+from minirec.errors import (
     DataError,
     MemoryBudgetError,
+    ModelFileError,
     ModelFitError,
     NotFittedError,
     NotSupportedError,
