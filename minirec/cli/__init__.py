@@ -1,0 +1,3 @@
+"""The command `minirec`: one file a group of commands; `parser.py` lists the groups."""
+
+from .main import main as main

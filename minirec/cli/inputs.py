@@ -1,0 +1,96 @@
+"""What the commands read: events, ids, parameters, JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError, ParameterError
+from .console import Console
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
+    from ..data.ids import Id, IdIndex
+    from ..models.contract.recommender import Recommender
+
+READER = ("user", "item", "time", "weight", "kind", "format", "delimiter", "encoding", "header", "query", "item_text", "items", "items_id",
+          "items_text", "kind_weights", "name")  # fmt: skip
+
+
+def reader(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings of the reader that were given."""
+    given = {name: getattr(arguments, name) for name in READER if getattr(arguments, name) is not None}
+    if "delimiter" in given:
+        given["delimiter"] = given["delimiter"].replace("\\t", "\t")  # what a shell makes of \t is no tab
+    return given
+
+
+def cleaning(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings of the cleaning that were given."""
+    names = ("min_weight", "max_user_events", "min_user_items", "min_item_users")
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+
+
+def events(source: str | None, arguments: argparse.Namespace) -> Dataset:
+    """Events of a file or of a built-in data set, cleaned as asked; the account goes to stderr."""
+    from ..data.cleaning import clean
+    from ..pipeline import read_source
+
+    data, account = read_source(source, reader(arguments))
+    settings = cleaning(arguments)
+    if settings:
+        data, removed = clean(data, duplicates="keep", **settings)
+        account = account.extend(removed)
+    Console(quiet=arguments.quiet).say(f"{data!r}\n{account}")
+    return data
+
+
+def named_model(arguments: argparse.Namespace) -> Recommender:
+    """The model of --model with the parameters of --param, not fitted."""
+    from ..models.contract.registry import model_class
+
+    model = model_class(arguments.model)()
+    params = {} if arguments.seed is None or "seed" not in model.get_params() else {"seed": arguments.seed}
+    return model.clone(**params, **dict(param(text) for text in arguments.param))
+
+
+def param(text: str) -> tuple[str, Any]:
+    """name=value, the value as JSON where it is JSON (128, 0.5, true, null, [1, 2]), else as text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ParameterError(f"--param takes name=value, got {text!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, {"True": True, "False": False, "None": None}.get(value, value)
+
+
+def ids(texts: Sequence[str], index: IdIndex) -> list[Id]:
+    """Ids from text: a whole number where the index knows it as one, else the text itself."""
+    return [int(text) if text.lstrip("-").isdecimal() and str(int(text)) == text and int(text) in index else text for text in texts]
+
+
+def lines(path: str) -> list[str]:
+    """The lines of a file of ids, one a line; blank lines do not count."""
+    try:
+        texts = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read the ids in {path}: {getattr(error, 'strerror', None) or error}") from None
+    found = [text.strip() for text in texts if text.strip()]
+    if not found:
+        raise DataError(f"{path} holds no ids")
+    return found
+
+
+def json_file(path: str) -> dict[str, Any]:
+    """The JSON object in a file."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    if not isinstance(content, dict):
+        raise DataError(f"{path} does not hold a JSON object")
+    return content

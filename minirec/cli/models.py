@@ -1,0 +1,173 @@
+"""Commands on single models: fit, recommend, evaluate, tune."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import ParameterError
+from .commands import Commands
+from .console import Console, err, note, out
+from .inputs import events, ids, lines, named_model
+from .settings import cleaning_settings, model_settings, numbers, reader_settings
+
+
+def add_models(commands: Commands) -> None:
+    """The commands and their arguments."""
+    fit = commands.add(
+        "fit",
+        "fit one model on all events and save it",
+        _fit,
+        examples="""
+minirec fit sales.csv --model ease --out ease.npz
+minirec fit sales.csv --model als --param factors=128 --param regularization=0.01
+""",
+    )
+    fit.add_argument("source", help="events: a file, or the name of a built-in data set")
+    model_settings(fit)
+    fit.add_argument("--out", default="model.npz", metavar="FILE", help="the model file (default: %(default)s)")
+    reader_settings(fit)
+    cleaning_settings(fit)
+
+    recommend = commands.add(
+        "recommend",
+        "recommend items with a saved model",
+        _recommend,
+        examples="""
+minirec recommend model.npz --users users.txt -k 20 --out lists.csv
+minirec recommend model.npz --history 4711 4712
+""",
+    )
+    recommend.add_argument("model_file", metavar="MODEL.npz")
+    recommend.add_argument("--users", metavar="FILE", help="user ids, one a line (default: all users of the model)")
+    recommend.add_argument("--history", nargs="+", metavar="ITEM", help="items of one new user, in place of --users")
+    recommend.add_argument("-k", "--k", type=int, default=10, metavar="N", help="items a user (default: %(default)s)")
+    recommend.add_argument("--out", metavar="FILE", help="a .csv or .parquet file (default: CSV to the standard output)")
+    recommend.add_argument("--candidates", metavar="FILE", help="recommend only these items, one id a line")
+    recommend.add_argument("--deny", metavar="FILE", help="never recommend these items, one id a line")
+    recommend.add_argument("--include-seen", action="store_true", help="items that a user has already may be recommended")
+    recommend.add_argument(
+        "--unknown", choices=("raise", "ignore"), default="raise", help="what to do with unknown ids (default: %(default)s)"
+    )
+
+    evaluate = commands.add(
+        "evaluate",
+        "measure saved models on test events",
+        _evaluate,
+        examples="""
+minirec evaluate ease.npz als.npz --train train.csv --test test.csv -k 10,20
+""",
+    )
+    evaluate.add_argument("model_files", nargs="+", metavar="MODEL.npz")
+    evaluate.add_argument("--train", required=True, metavar="FILE", help="the events that the models were fitted on")
+    evaluate.add_argument("--test", required=True, metavar="FILE", help="the events to judge them by")
+    evaluate.add_argument("-k", "--k", type=numbers, default=[10, 20], metavar="N,N", help="lengths of the lists (default: 10,20)")
+    evaluate.add_argument("--include-seen", action="store_true", help="lists may hold what a user has already, and it counts")
+    evaluate.add_argument("--out", metavar="FILE", help="write the numbers as JSON, too")
+    reader_settings(evaluate)
+    cleaning_settings(evaluate)
+
+    tune = commands.add(
+        "tune",
+        "search hyper-parameters of a model on a validation part of the events",
+        _tune,
+        examples="""
+minirec tune sales.csv --model rp3beta --budget 2m --metric tail.ndcg@20 --out best.npz
+""",
+    )
+    tune.add_argument("source", help="events: a file, or the name of a built-in data set")
+    model_settings(tune)
+    tune.add_argument("--budget", default="5m", metavar="TIME", help="90s, 5m, 1h, or a number of trials (default: %(default)s)")
+    tune.add_argument("--metric", default="ndcg@20", help="what to search for, such as tail.recall@20 (default: %(default)s)")
+    tune.add_argument("--validation", type=float, default=0.1, metavar="SHARE", help="share held out (default: %(default)s)")
+    tune.add_argument("--sampler", choices=("random", "optuna"), default="random", help="default: %(default)s; optuna: extra tune")
+    tune.add_argument("--out", metavar="FILE", help="save the best model, fitted on all events")
+    reader_settings(tune)
+    cleaning_settings(tune)
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    data = events(arguments.source, arguments)
+    model = named_model(arguments)
+    with Console(quiet=arguments.quiet).step(f"fit {model.name}") as progress:
+        model.fit(data, progress=progress)
+    model.save(arguments.out)
+    note(arguments, f"{model!r} on {data!r}: written to {arguments.out}")
+
+
+def _recommend(arguments: argparse.Namespace) -> None:
+    from ..models.contract.files import load_model
+
+    model = load_model(arguments.model_file)
+    if arguments.users is not None and arguments.history is not None:
+        raise ParameterError("give --users (known ones) or --history (a new one), not both")
+    settings: dict[str, Any] = {"k": arguments.k, "exclude_seen": not arguments.include_seen, "unknown": arguments.unknown}
+    for name in ("candidates", "deny"):
+        if getattr(arguments, name) is not None:
+            settings[name] = ids(lines(getattr(arguments, name)), model.items_)
+    if arguments.history is not None:
+        found = model.recommend(history=[ids(arguments.history, model.items_)], **settings)
+    else:
+        users = None if arguments.users is None else ids(lines(arguments.users), model.users_)
+        found = model.recommend(users, **settings)
+    if found.ignored:
+        err(f"{len(found.ignored):,} unknown ids ignored, such as {found.ignored[0]!r}")
+    if arguments.out is None:
+        import csv
+
+        columns = found.columns()
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+    else:
+        (found.to_parquet if Path(arguments.out).suffix == ".parquet" else found.to_csv)(arguments.out)
+        note(arguments, f"{len(found):,} lists of up to {arguments.k} items: written to {arguments.out}")
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from ..evaluation import evaluate
+    from ..files import atomic_path
+    from ..models.contract.files import load_model
+
+    models = {Path(path).stem: load_model(path) for path in arguments.model_files}
+    if len(models) < len(arguments.model_files):
+        raise ParameterError("the model files need different names, as the results go by them")
+    train, test = events(arguments.train, arguments), events(arguments.test, arguments)
+    seed = 0 if arguments.seed is None else arguments.seed
+    result = evaluate(models, train, test, k=arguments.k, exclude_seen=not arguments.include_seen, seed=seed)
+    out(str(result))
+    if arguments.out is not None:
+        from ..pipeline.files import finite
+
+        with atomic_path(arguments.out) as draft:
+            draft.write_text(json.dumps(finite(result.to_dict()), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _tune(arguments: argparse.Namespace) -> None:
+    from ..evaluation import tune
+
+    data = events(arguments.source, arguments)
+    console = Console(quiet=arguments.quiet)
+    budget = int(arguments.budget) if arguments.budget.isdecimal() else arguments.budget
+    found = tune(
+        named_model(arguments),
+        data,
+        metric=arguments.metric,
+        budget=budget,
+        validation=arguments.validation,
+        sampler=arguments.sampler,
+        seed=0 if arguments.seed is None else arguments.seed,
+        callback=lambda trial: console.say(_trial(trial, arguments.metric)),
+    )
+    out(str(found))
+    if arguments.out is not None:
+        found.model.save(arguments.out)
+        note(arguments, f"{found.model!r} on all events: written to {arguments.out}")
+
+
+def _trial(trial: Any, metric: str) -> str:
+    value = trial.error if trial.value is None else f"{metric} {trial.value:.4f}"
+    return f"{trial.seconds:7.1f} s  {value}  {', '.join(f'{name}={value}' for name, value in trial.params.items())}"
