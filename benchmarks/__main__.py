@@ -1,4 +1,4 @@
-"""`python -m benchmarks speed | scaling | latency | coldstart | published | frontier | content | report`."""
+"""`python -m benchmarks speed | scaling | latency | coldstart | published | frontier | content | peers | row | rows | report`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import coldstart, content, frontier, latency, published, report, runner, scaling, warm_tail
-from .load import machine
-from .peers import PEERS, install
-from .runner import Folders, Results, Row
-from .tasks import TASKS
-from .vectors import Encoders
+from . import frontier, report
+from .common import Folders, Row
+from .content import new_items as content
+from .content import warm_tail
+from .content.vectors import Encoders
+from .published import run as published
+from .speed import coldstart, latency, runner, scaling
+from .speed.load import machine
+from .speed.peers import PEERS, install
+from .speed.tasks import TASKS
 
 HERE = Path(__file__).resolve().parent
 
@@ -48,9 +52,8 @@ def speed(arguments: argparse.Namespace, folders: Folders) -> Iterator[Row]:
     """Run what is asked for and not there yet; each row as it is done."""
     tasks = [task for task in TASKS.values() if not arguments.task or task.name in arguments.task]
     for row in runner.rows_to_do(tasks, arguments.peer, arguments.data, arguments.threads):
-        results = Results(folders.results / f"{row['task']}.json", runner.SPEED_KEY)
-        old = results.find(row)
-        if old is not None and "error" not in old and not arguments.again:
+        results = folders.rows(row["task"], runner.SPEED_KEY)
+        if not results.needed(row, arguments.again):
             continue
         task = TASKS[row["task"]]
         done = runner.measure(task, row["data"], row["threads"], row["peer"], folders, rounds=arguments.rounds, limit=arguments.limit)
@@ -60,7 +63,7 @@ def speed(arguments: argparse.Namespace, folders: Folders) -> Iterator[Row]:
 
 def peers(folders: Folders, names: list[str] | None, again: bool) -> Iterator[Row]:
     """Make the environments of the peers (those of later issues only by name), and list what came of it."""
-    results = Results(folders.results / "peers.json", ("peer",))
+    results = folders.rows("peers", ("peer",))
     for peer in PEERS.values():
         if peer.name in names if names else not peer.later:
             row = install(peer, folders.envs, again=again)._asdict()
@@ -84,6 +87,8 @@ def parser() -> argparse.ArgumentParser:
         ("published", "published numbers, run again with the settings of their sources"),
         ("frontier", "accuracy against the tail, for each family of models; settings chosen on validation"),
         ("content", "what the content of items adds: new items, and the tail of the others"),
+        ("row", "measure one row anew, by its id"),
+        ("rows", "list the ids of all rows"),
         ("report", "write RESULTS.md and its pictures from the results"),
     ):
         one = commands.add_parser(name, help=text)
@@ -92,6 +97,8 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--work", type=Path, default=cache / "data", help="folder of prepared data sets")
         one.add_argument("--envs", type=Path, default=cache / "environments", help="folder of the peers' environments")
         one.add_argument("--again", action="store_true", help="measure anew what is there already")
+        if name == "row":
+            one.add_argument("id", help="such as ials-cg-64/ml-1m/2/irspack; `rows` lists all")
         if name in ("speed", "scaling", "latency"):
             one.add_argument("--task", nargs="+", choices=None if name == "scaling" else [*TASKS, *latency.TASKS], help="only these")
         if name == "content":
@@ -119,42 +126,68 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def command_of(row: str) -> str:
+    """The command that measures a row, from its id, which begins with its file of results."""
+    file = row.partition("/")[0]
+    return file if file in ("scaling", "latency", "coldstart", "published", "frontier", "content", "peers") else "speed"
+
+
+def ids(results: Path) -> Iterator[str]:
+    """The ids of all rows there are."""
+    for path in sorted(results.glob("*.json")):
+        content = json.loads(path.read_text("utf-8"))
+        if isinstance(content, list):
+            yield from (row["id"] for row in content if "id" in row)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0, or 1 where a row could not be measured."""
     chosen = parser().parse_args(arguments)
-    data = chosen.data_folder.expanduser().resolve() if chosen.data_folder else None
-    folders = Folders(data, chosen.work.resolve(), chosen.envs.resolve(), chosen.results)
-    rows: Iterator[Row]
     if chosen.command == "report":
         report.write(chosen.results, chosen.results.parent)
         return 0
+    if chosen.command == "rows":
+        sys.stdout.writelines(f"{one}\n" for one in ids(chosen.results))
+        return 0
+    only = chosen.id if chosen.command == "row" else None
+    if only is not None:
+        chosen = parser().parse_args([command_of(only), *(arguments or sys.argv[1:])[2:]])
+        if command_of(only) == "speed":
+            chosen.task = [only.partition("/")[0]]
     chosen.results.mkdir(parents=True, exist_ok=True)
-    if chosen.command in ("speed", "scaling", "latency", "coldstart"):  # what RESULTS.md says was measured on it
+    if chosen.command in ("speed", "scaling", "latency", "coldstart") and only is None:  # what RESULTS.md says was measured on it
         (chosen.results / "machine.json").write_text(json.dumps(machine()) + "\n", "utf-8")
+    data = chosen.data_folder.expanduser().resolve() if chosen.data_folder else None
+    measured = failed = 0
+    for row in _rows(chosen, Folders(data, chosen.work.resolve(), chosen.envs.resolve(), chosen.results, only)):
+        say(brief(row))
+        measured += 1
+        failed += row.get("error") is not None
+    if only is not None and not measured:
+        say(f"there is no row {only}; `python -m benchmarks rows` lists them")
+    return 1 if failed or (only is not None and not measured) else 0
+
+
+def _rows(chosen: argparse.Namespace, folders: Folders) -> Iterator[Row]:
+    """The rows of a command, each as it is done."""
     if chosen.command == "peers":
-        rows = peers(folders, chosen.peer, chosen.again)
-    elif chosen.command == "speed":
-        rows = speed(chosen, folders)
-    elif chosen.command == "scaling":
-        rows = scaling.run(folders, chosen.task, chosen.axis, chosen.threads or [2], chosen.rounds, chosen.again)
-    elif chosen.command == "latency":
-        rows = latency.run(folders, chosen.task, chosen.rounds, chosen.again)
-    elif chosen.command == "published":
-        rows = published.run(folders, chosen.method, chosen.again)
-    elif chosen.command == "frontier":
-        rows = frontier.run(folders, chosen.data, chosen.family, chosen.again)
-    elif chosen.command == "content":
+        return peers(folders, chosen.peer, chosen.again)
+    if chosen.command == "speed":
+        return speed(chosen, folders)
+    if chosen.command == "scaling":
+        return scaling.run(folders, chosen.task, chosen.axis, chosen.threads or [2], chosen.rounds, chosen.again)
+    if chosen.command == "latency":
+        return latency.run(folders, chosen.task, chosen.rounds, chosen.again)
+    if chosen.command == "published":
+        return published.run(folders, chosen.method, chosen.again)
+    if chosen.command == "frontier":
+        return frontier.run(folders, chosen.data, chosen.family, chosen.again)
+    if chosen.command == "content":
         encoders = Encoders(
             *(folder and folder.resolve() for folder in (chosen.model_folder, chosen.static_folder)), folders.work / "vectors"
         )
-        rows = content.run(folders, encoders, chosen.part, chosen.data, chosen.model, chosen.again)
-    else:
-        rows = coldstart.run(folders, chosen.rounds, chosen.again)
-    failed = 0
-    for row in rows:
-        say(brief(row))
-        failed += row.get("error") is not None
-    return 1 if failed else 0
+        return content.run(folders, encoders, chosen.part, chosen.data, chosen.model, chosen.again)
+    return coldstart.run(folders, chosen.rounds, chosen.again)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .common import Folders, Row, apart, peak
 from .data import gowalla
-from .runner import Folders, Results, Row, apart, peak
 
 if TYPE_CHECKING:
     import minirec as mr
@@ -286,7 +286,7 @@ def _choice(name: str, chosen: dict[str, dict[str, Any]], folder: Path) -> Row:
 
 def run(folders: Folders, shops: list[str] | None, families: list[str] | None, again: bool) -> Iterator[Row]:
     """The points that are asked for and not there yet, each as it is done; then, for each data set, what all its points choose."""
-    results = Results(folders.results / "frontier.json", KEY)
+    results = folders.rows("frontier", KEY)
     for name, shop in SHOPS.items():
         if shops and name not in shops:
             continue
@@ -297,13 +297,14 @@ def run(folders: Folders, shops: list[str] | None, families: list[str] | None, a
             wanted_here = (not families or family in families) and (not shop.families or family in shop.families)
             for settings in shop.settings(family) if wanted_here else []:
                 point = {"kind": "point", "data": name, "family": family, "settings": settings}
-                if again or results.find(point) is None:
+                if results.needed(point, again):
                     results.put(row := apart(_point, name, family, settings, folders.data))
                     yield {"task": f"{family} {settings}", "minirec_quality": row.get("test"), **row}
         chosen = choose([row for row in results.rows if row["kind"] == "point" and row["data"] == name], shop.reference, shop.kept)
         wanted = {family: row["settings"] for family, row in chosen.items()}
-        old = results.find({"kind": "choice", "data": name})
-        if wanted and (again or old is None or old["chosen"] != wanted):
+        choice: Row = {"kind": "choice", "data": name}
+        old = results.find(choice)
+        if wanted and results.needed(choice, again, stale=old is not None and old["chosen"] != wanted):
             results.put(row := apart(_choice, name, wanted, folders.data))
             yield {"task": "choice", **row}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .runner import Row
+from .common import Row
 
 OWN, OTHER = "#0b6e4f", "#8d99ae"
 STYLE = {

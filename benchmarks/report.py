@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from . import content_tables, frontier, pictures
-from .published import table_rows
-from .runner import Row
-from .scaling import exponent
-from .tasks import TASKS
-from .tasks.growth import MOST_USERS
+from . import frontier, pictures
+from .common import Row
+from .content import tables as content_tables
+from .published.run import table_rows
+from .speed.scaling import exponent
+from .speed.tasks import TASKS
+from .speed.tasks.growth import MOST_USERS
 
 NUMPY = "minirec-numpy"
 
@@ -56,11 +57,24 @@ def _content(rows: list[Row]) -> str:
 def _published(rows: list[Row]) -> str:
     parts = [
         "# Published numbers, run again",
-        "Made by `python -m benchmarks published` and `python -m benchmarks report`. Seconds are those of one fit, on a shared host at"
-        " times beside other work; those of CPU, of all threads, tell the work itself. Brackets: the least and the greatest of the seeds.",
+        "Made by `python -m benchmarks published` and `python -m benchmarks report`; `python -m benchmarks row ID` runs one row again. "
+        "Seconds are those of one fit, on a shared host at times beside other work; those of CPU, of all threads, tell the work itself. "
+        "Ranking is the time of making all lists. Brackets: the least and the greatest of the seeds.",
     ]
     for name, text, lines in table_rows(rows):
-        head = ["method", "settings", "published", "ours", "difference", "fit, s", "CPU, s", "peak, MB", "source of the published figure"]
+        head = [
+            "method",
+            "settings",
+            "published",
+            "ours",
+            "difference",
+            "fit, s",
+            "CPU, s",
+            "ranking, s",
+            "peak, MB",
+            "source of the published figure",
+            "id",
+        ]
         parts += [f"## {name}", text, table(head, lines)]
     return "\n\n".join(parts) + "\n"
 

@@ -16,15 +16,17 @@ from scipy.sparse import csr_array, load_npz, random_array
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import report, runner, scaling  # noqa: E402 - the suite is beside the package, not in it
-from benchmarks.__main__ import brief, main  # noqa: E402
-from benchmarks.data import NoData, prepare  # noqa: E402
-from benchmarks.job import Job, weights  # noqa: E402
-from benchmarks.peers import PEERS, install, python_of  # noqa: E402
-from benchmarks.quality import Judge, agreement  # noqa: E402
-from benchmarks.runner import Folders, Results, Side, SideError, per_lap, summary  # noqa: E402
-from benchmarks.task import Goal, Task  # noqa: E402
-from benchmarks.tasks import TASKS, find  # noqa: E402
+from benchmarks import report
+from benchmarks.__main__ import brief, main
+from benchmarks.common import Folders, Results
+from benchmarks.data import NoData, prepare
+from benchmarks.speed import runner, scaling
+from benchmarks.speed.job import Job, weights
+from benchmarks.speed.peers import PEERS, install, python_of
+from benchmarks.speed.quality import Judge, agreement
+from benchmarks.speed.runner import Side, SideError, per_lap, summary
+from benchmarks.speed.task import Goal, Task
+from benchmarks.speed.tasks import TASKS, find
 
 TINY = "zipf-1500-60-40"
 
@@ -106,9 +108,40 @@ def test_results_are_taken_up_again_and_rows_replaced(tmp_path: Path) -> None:
     results.put({"task": "a", "peer": "p", "ratio": 3})
     again = Results(path, ("task", "peer"))
     assert [row["ratio"] for row in again.rows] == [3, 2]
-    assert again.find({"task": "a", "peer": "q"}) == {"task": "a", "peer": "q", "ratio": 2}
+    found = {"id": "x/a/q", "command": "python -m benchmarks row x/a/q", "task": "a", "peer": "q", "ratio": 2}
+    assert again.find({"task": "a", "peer": "q"}) == found
     assert again.find({"task": "b", "peer": "q"}) is None
     assert [file.name for file in path.parent.iterdir()] == ["x.json"]
+
+
+def test_runs_that_write_one_file_keep_each_other_s_rows(tmp_path: Path) -> None:
+    one, other = (Results(tmp_path / "x.json", ("task",)) for _ in range(2))
+    one.put({"task": "a", "ratio": 1})
+    other.put({"task": "b", "ratio": 2})
+    one.put({"task": "c", "ratio": 3})
+    assert [row["task"] for row in Results(tmp_path / "x.json", ("task",)).rows] == ["a", "b", "c"]
+
+
+def test_one_row_is_wanted_by_its_id(tmp_path: Path) -> None:
+    results = Results(tmp_path / "x.json", ("task", "settings"))
+    results.put({"task": "a", "settings": {"k": 1}, "ratio": 1})
+    name = results.rows[0]["id"]
+    chosen = Results(results.path, results.key, only=name)
+    assert chosen.needed({"task": "a", "settings": {"k": 1}}, again=False)
+    assert not chosen.needed({"task": "a", "settings": {"k": 2}}, again=True)
+    assert main(["row", "published/no/such/row", "--results", str(tmp_path)]) == 1
+
+
+def test_every_row_kept_in_the_tree_has_an_id_of_its_own_and_a_command() -> None:
+    seen = []
+    for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
+        content = json.loads(path.read_text("utf-8"))
+        for row in content if isinstance(content, list) else []:
+            assert row["id"].startswith(path.stem), row
+            assert row["command"].startswith("python -m benchmarks "), row
+            seen.append(row["id"])
+    assert seen
+    assert len(set(seen)) == len(seen)
 
 
 def test_a_selection_names_single_rows() -> None:

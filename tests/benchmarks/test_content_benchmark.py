@@ -13,13 +13,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-import minirec as mr  # noqa: E402
-from benchmarks import content, many_texts, report, vectors, warm_tail  # noqa: E402 - the suite is beside the package, not in it
-from benchmarks import data as sets  # noqa: E402
-from benchmarks.__main__ import main  # noqa: E402
-from benchmarks.blend import Adjusted, Blend  # noqa: E402
-from benchmarks.runner import Folders  # noqa: E402
-from benchmarks.vectors import Encoders  # noqa: E402
+import minirec as mr
+from benchmarks import data as sets
+from benchmarks import report
+from benchmarks.__main__ import main
+from benchmarks.blend import Adjusted, Blend
+from benchmarks.common import Folders
+from benchmarks.content import many_texts, vectors, warm_tail
+from benchmarks.content import new_items as content
+from benchmarks.content.vectors import Encoders
 
 SETTINGS = {"ContentKNN": ({"neighbors": 5}, {"neighbors": 20}), "L3AE": ({},)}
 NOWHERE = Path("nowhere")

@@ -12,10 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-import minirec as mr  # noqa: E402
-from benchmarks import frontier, report  # noqa: E402 - the suite is beside the package, not in it
-from benchmarks.__main__ import main  # noqa: E402
-from benchmarks.runner import Folders  # noqa: E402
+import minirec as mr
+from benchmarks import frontier, report
+from benchmarks.__main__ import main
+from benchmarks.common import Folders
 
 FAMILIES = {
     "EASE": frontier.Family("EASE", {}, {"regularization": (5.0, 50.0)}),

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .data import NoData, prepare
+from ..common import Folders, Row
+from ..data import NoData, prepare
 from .load import Load
-from .runner import Folders, Results, Row, Side, SideError, per_lap
+from .runner import Side, SideError, per_lap
 from .tasks.growth import FACTORS
 
 KEY = ("operation", "axis", "events", "users", "items", "factors", "threads")
@@ -85,12 +86,12 @@ def run(
     folders: Folders, operations: list[str] | None, axes: list[str] | None, threads: list[int], rounds: int, again: bool
 ) -> Iterator[Row]:
     """Measure what is asked for and not there yet; each row as it is done."""
-    results = Results(folders.results / "scaling.json", KEY)
+    results = folders.rows("scaling", KEY)
     for point in points():
         for count in threads:
             if (operations and point.operation not in operations) or (axes and point.axis not in axes):
                 continue
-            if not again and (old := results.find({**point._asdict(), "threads": count})) is not None and "error" not in old:
+            if not results.needed({**point._asdict(), "threads": count}, again):
                 continue
             row = measure(point, count, folders, rounds=rounds)
             results.put(row)

@@ -14,8 +14,8 @@ from time import perf_counter, sleep
 
 import numpy as np
 
-from .data import SEED, beauty_items
-from .runner import Row, apart, peak
+from ..common import Row, apart, peak
+from ..data import SEED, beauty_items
 from .vectors import Encoders
 
 DATA = "beauty"

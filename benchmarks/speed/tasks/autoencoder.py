@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import STRONG
+from ...data import STRONG
 from ..job import Arrays, Job
 from ..task import Task
 from .common import dataset, lists

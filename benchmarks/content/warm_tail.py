@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import data as sets
-from . import frontier
-from .frontier import Parts, divided
-from .runner import Folders, Results, Row, apart, peak
+from .. import data as sets
+from .. import frontier
+from ..common import Folders, Results, Row, apart, peak
+from ..frontier import Parts, divided
 from .vectors import COLUMN, Catalogue, Encoders, vectors, with_vectors
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def parts(name: str, folder: Path) -> Parts:
 def _unfitted(candidate: Candidate) -> mr.Recommender:
     import minirec as mr
 
-    from . import blend
+    from .. import blend
 
     if candidate.model in ("Adjusted", "Blend"):
         return getattr(blend, candidate.model)(**candidate.settings)
@@ -301,7 +301,7 @@ def _choice(name: str, chosen: dict[str, Row], folder: Path, encoders: Encoders)
     import minirec as mr
     from minirec.evaluation.statistics import holm
 
-    from .content import short
+    from .new_items import short
 
     found, catalogue = parts(name, folder), SHOPS[name].items(folder)
     results: dict[str, mr.Result] = {}
@@ -348,7 +348,7 @@ def run(name: str, results: Results, folders: Folders, encoders: Encoders, again
     def points(candidates: list[Candidate]) -> Iterator[Row]:
         for candidate in candidates:
             old = results.find(key(name, candidate))
-            if old is None or again:
+            if results.needed(key(name, candidate), again):
                 results.put(old := _seen(name, candidate, there) or apart(_point, name, candidate, folders.data, encoders))
                 yield {"task": f"{candidate.model} {candidate.settings}", **old}
             done.append(old)
@@ -364,7 +364,8 @@ def run(name: str, results: Results, folders: Folders, encoders: Encoders, again
     knowing = [row for row in singles if row["features"] is not None and row["model"] != "Adjusted"]
     yield from points(blends(bases, max(knowing, key=lambda row: row["validation"]["ndcg@20"]), SHOPS[name].knobs))
     chosen = choose(flat(done))
-    old = results.find({"part": "warm-tail", "kind": "choice", "data": name})
-    if again or old is None or old["chosen"] != chosen:
+    choice: Row = {"part": "warm-tail", "kind": "choice", "data": name}
+    old = results.find(choice)
+    if results.needed(choice, again, stale=old is not None and old["chosen"] != chosen):
         results.put(row := apart(_choice, name, chosen, folders.data, encoders))
         yield {"task": "choice", **row}

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from .data import prepare
+from ..common import ROOT, Folders, Row
+from ..data import prepare
 from .peers import PEERS, install, python_of
-from .runner import ROOT, Folders, Results, Row
 
 KEY = ("what", "who")
 MODULES = {
@@ -90,10 +90,9 @@ def run(folders: Folders, rounds: int, again: bool) -> Iterator[Row]:
     steps |= {("import", name): partial(_of_peer, name, folders, rounds) for name in MODULES}
     steps["first recommendation", "this environment"] = lambda: first_recommendation(own, str(ROOT), train, rounds)
     steps["first recommendation", "new environment"] = lambda: _new_environment(train, rounds)
-    results = Results(folders.results / "coldstart.json", KEY)
+    results = folders.rows("coldstart", KEY)
     for (what, who), step in steps.items():
-        old = results.find({"what": what, "who": who})
-        if old is not None and "error" not in old and not again:
+        if not results.needed({"what": what, "who": who}, again):
             continue
         row: Row = {"what": what, "who": who, "rounds": rounds, "command": "python -m benchmarks coldstart --again"}
         try:

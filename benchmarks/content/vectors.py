@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import SEED, Described
-from .runner import Row, peak
+from ..common import Row, peak
+from ..data import SEED, Described
 
 if TYPE_CHECKING:
     import minirec as mr

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import SEED
+from ..data import SEED
 
 MOST_USERS = 10_000  # judged at most, drawn with a seed: the same ones for every side
 Found = dict[str, Any]

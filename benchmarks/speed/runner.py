@@ -4,46 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
 import os
 import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from .data import NoData, prepare
+from ..common import ROOT, Folders, Row
+from ..data import NoData, prepare
 from .load import Load
 from .peers import PEERS, install, python_of
 from .quality import JUDGES, Judge, agreement
 from .task import Goal, Task
-from .worker import peak_megabytes
 
-ROOT = Path(__file__).resolve().parent.parent
 SELF = ("minirec", "minirec-numpy")  # sides that run in this environment
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS",
     "IRSPACK_NUM_THREADS_DEFAULT", "MINIREC_THREADS",
 )  # fmt: skip
-Row = dict[str, Any]
 
 
 class SideError(Exception):
     """A side failed; the message is what its row says."""
-
-
-class Folders(NamedTuple):
-    """Where things are: data sets as files (or None), the prepared ones, the peers' environments, the results."""
-
-    data: Path | None
-    work: Path
-    envs: Path
-    results: Path
 
 
 class Side:
@@ -59,7 +46,7 @@ class Side:
         python = sys.executable if name in SELF else str(python_of(name, envs))
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
-            [python, "-m", "benchmarks.worker", task, name, str(folder), str(threads)],
+            [python, "-m", "benchmarks.speed.worker", task, name, str(folder), str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=env, text=True, cwd=ROOT,
         )  # fmt: skip
         self.pid = self._process.pid
@@ -95,42 +82,6 @@ class Side:
         self._process.kill()
         self._process.communicate()
         self._errors.close()
-
-
-class Results:
-    """The rows of one file of results; written after each row, so that a run can be taken up again."""
-
-    def __init__(self, path: Path, key: tuple[str, ...]) -> None:
-        self.path, self.key = path, key
-        self.rows: list[Row] = json.loads(path.read_text("utf-8")) if path.exists() else []
-
-    def _same(self, one: Row, other: Row) -> bool:
-        return all(one.get(name) == other.get(name) for name in self.key)
-
-    def find(self, row: Row) -> Row | None:
-        """The row with the same key, if there is one."""
-        return next((old for old in self.rows if self._same(old, row)), None)
-
-    def put(self, row: Row) -> None:
-        """Add a row, in the place of the one with the same key."""
-        self.rows = [old for old in self.rows if not self._same(old, row)] + [row]
-        self.rows.sort(key=lambda old: [str(old.get(name)) for name in self.key])
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self.path.with_suffix(".partial")
-        scratch.write_text(json.dumps(self.rows, indent=1) + "\n", "utf-8")
-        scratch.replace(self.path)
-
-
-def apart(function: Callable[..., Row], *arguments: Any) -> Row:
-    """The row of `function(*arguments)`, run in a process of its own, so that the peak memory is this row's."""
-    with multiprocessing.get_context("spawn").Pool(1) as process:
-        return process.apply(function, arguments)
-
-
-def peak() -> int | None:
-    """The peak memory of this process in whole MB, None where the system does not tell."""
-    megabytes = peak_megabytes()
-    return None if megabytes is None else round(megabytes)
 
 
 SPEED_KEY = ("task", "data", "threads", "peer")

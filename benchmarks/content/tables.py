@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from . import content, warm_tail
-from .runner import Row
+from ..common import Row
+from . import new_items as content
+from . import warm_tail
 from .vectors import CATEGORY, RANDOM, TEXT
 
 Table = tuple[list[str], list[list[Any]]]

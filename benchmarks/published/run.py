@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..common import Folders, Row, apart, peak
+from ..data import beauty, gowalla, movielens_order, strong_movielens, with_titles
 from .claims import CLAIMS, Claim
-from .data import beauty, gowalla, movielens_order, strong_movielens, with_titles
-from .runner import Folders, Results, Row, apart, peak
 
 if TYPE_CHECKING:
     import minirec as mr
@@ -111,7 +111,7 @@ def _fits(claim: Claim, train: mr.Dataset, names: tuple[str, ...], judge: Callab
 def _made(claim: Claim, seed: dict[str, int]) -> mr.Recommender:
     import minirec as mr
 
-    from .blend import Adjusted
+    from ..blend import Adjusted
 
     if claim.method == "Adjusted":
         name, settings = claim.settings["base"]
@@ -162,11 +162,11 @@ def _measure(claim: Claim, data: Path) -> Row:
 
 def run(folders: Folders, only: list[str] | None, again: bool) -> Iterator[Row]:
     """The rows that are asked for and not there yet, each as it is done."""
-    results = Results(folders.results / "published.json", KEY)
+    results = folders.rows("published", KEY)
     for claim in CLAIMS:
         if only and claim.method not in only:
             continue
-        if results.find(claim._asdict()) is not None and not again:
+        if not results.needed(claim._asdict(), again):
             continue
         if folders.data is None:
             yield {"task": claim.method, "error": "name the folder with ml-1m and gowalla: --data-folder or MINIREC_DATA"}
@@ -177,7 +177,7 @@ def run(folders: Folders, only: list[str] | None, again: bool) -> Iterator[Row]:
 
 
 def table_rows(rows: list[Row]) -> Iterator[tuple[str, str, list[list[Any]]]]:
-    """(protocol, what it is, lines of its table: method, settings, published, ours, difference, seconds, of CPU, peak MB, source)."""
+    """(protocol, what it is, lines of its table): as the head in report.py says."""
     for name, (text, _) in PROTOCOLS.items():
         lines = []
         for row in rows:
@@ -186,8 +186,8 @@ def table_rows(rows: list[Row]) -> Iterator[tuple[str, str, list[list[Any]]]]:
                 published = " / ".join(f"{row['published'][metric]:.4f}" for metric in row["ours"] if metric in row["published"])
                 ours = " / ".join(f"{value:.4f}{_span(row['seeds'].get(metric, []))}" for metric, value in row["ours"].items())
                 change = " / ".join(f"{value:+.4f}" for value in row["difference"].values())
-                spent = row["seconds"], row.get("cpu_seconds"), row["peak_mb"]
-                lines.append([row["method"], settings, published, ours, change, *spent, row["source"]])
+                spent = row["seconds"], row.get("cpu_seconds"), row.get("ranking_seconds"), row["peak_mb"]
+                lines.append([row["method"], settings, published, ours, change, *spent, row["source"], f"`{row['id']}`"])
         if lines:
             yield name, text, lines
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .data import NoData, prepare
+from ..common import Folders, Row
+from ..data import NoData, prepare
 from .load import Load
-from .runner import SELF, Folders, Results, Row, Side, SideError, percentiles
+from .runner import SELF, Side, SideError, percentiles
 from .tasks import find
 
 KEY = ("task", "data", "side")
@@ -45,11 +46,11 @@ def measure(name: str, side_name: str, folders: Folders, rounds: int) -> Row:
 
 def run(folders: Folders, tasks: list[str] | None, rounds: int, again: bool) -> Iterator[Row]:
     """Measure what is asked for and not there yet; each row as it is done."""
-    results = Results(folders.results / "latency.json", KEY)
+    results = folders.rows("latency", KEY)
     for name in TASKS:
         for side in SELF:
-            old = results.find({"task": name, "data": find(name).data[0], "side": side})
-            if (tasks and name not in tasks) or (old is not None and "error" not in old and not again):
+            row = {"task": name, "data": find(name).data[0], "side": side}
+            if (tasks and name not in tasks) or not results.needed(row, again):
                 continue
             row = measure(name, side, folders, rounds)
             results.put(row)

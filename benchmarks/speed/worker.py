@@ -1,4 +1,4 @@
-"""A side in a process of its own: `python -m benchmarks.worker TASK SIDE FOLDER THREADS`, then one JSON line a run.
+"""A side in a process of its own: `python -m benchmarks.speed.worker TASK SIDE FOLDER THREADS`, then one JSON line a run.
 
 Runs in the environment of the peer and imports nothing of minirec, unless minirec is the side.
 """
@@ -12,17 +12,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from ..common import peak_megabytes
 from .job import Job
 from .tasks import find
-
-
-def peak_megabytes() -> float | None:
-    """The most memory that this process ever held, None where the system does not tell (getrusage would count the parent's too)."""
-    try:
-        with open("/proc/self/status", encoding="ascii") as lines:
-            return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        return None
 
 
 def main(arguments: list[str]) -> None:

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import data as sets
+from .. import data as sets
+from ..common import Folders, Results, Row, apart, peak
+from ..frontier import movielens, online_retail
 from . import many_texts, warm_tail
-from .frontier import movielens, online_retail
-from .runner import Folders, Results, Row, apart, peak
 from .vectors import CATEGORY, COLUMN, RANDOM, TEXT, Catalogue, Encoders, cost, vectors, with_vectors
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def run(
     folders: Folders, encoders: Encoders, parts: list[str] | None, shops: list[str] | None, models: list[str] | None, again: bool
 ) -> Iterator[Row]:
     """What is asked for and not there yet, each row as it is done. `models` are those of the new items."""
-    results = Results(folders.results / "content.json", KEY)
+    results = folders.rows("content", KEY)
     for part, names in (("new-items", SHOPS), ("warm-tail", warm_tail.SHOPS), ("many-texts", (many_texts.DATA,))):
         for name in names:
             if (parts and part not in parts) or (shops and name not in shops):
@@ -212,7 +212,7 @@ def run(
                 yield from _run_new_items(name, results, folders, encoders, models, again)
             elif part == "warm-tail":
                 yield from warm_tail.run(name, results, folders, encoders, again)
-            elif again or results.find(many_texts.key("LanguageModel")) is None:
+            elif results.needed(many_texts.key("LanguageModel"), again):
                 results.put(row := many_texts.run("LanguageModel", folders.data, encoders))
                 yield {"task": part, **row}
 
@@ -225,7 +225,7 @@ def _run_new_items(
     for features in TEXT:
         row = {"part": "new-items", "kind": "vectors", "data": name, "features": features}
         old = results.find(row)
-        if old is None or "error" in old or again:
+        if results.needed(row, again):
             results.put(old := row | apart(cost, features, encoders, SHOPS[name].items, folders.data))
             yield {"task": f"vectors {features}", **old}
         if "error" not in old:
@@ -238,12 +238,13 @@ def _run_new_items(
         else:
             for features, settings in product(there, grid):
                 point = {"part": "new-items", "kind": "point", "data": name, "model": model, "features": features, "settings": settings}
-                if again or results.find(point) is None:
+                if results.needed(point, again):
                     results.put(row := apart(_point, name, model, features, settings, folders.data, encoders))
                     yield {"task": f"{model} {features} {settings}", "minirec_quality": row.get("validation"), **row}
             points = [row for row in results.rows if row["part"] == "new-items" and row["kind"] == "point" and row["data"] == name]
             chosen = choose([row for row in points if row["model"] == model and row["features"] in there])
-        old = results.find({"part": "new-items", "kind": "test", "data": name, "model": model})
-        if chosen and (again or old is None or old["chosen"] != chosen):
+        test: Row = {"part": "new-items", "kind": "test", "data": name, "model": model}
+        old = results.find(test)
+        if chosen and results.needed(test, again, stale=old is not None and old["chosen"] != chosen):
             results.put(row := apart(_test, name, model, chosen, folders.data, encoders))
             yield {"task": f"{model} on test", **row}
