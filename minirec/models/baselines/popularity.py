@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from ...data.dataset import Dataset
 from ...engine.ranking.topk import ConstantScorer, Scores, pairs_by_block
 from ...errors import DataError
-from ..contract.checks import number, whole
 from ..contract.explanation import Part
 from ..contract.monitor import Monitor
+from ..contract.parameters import fitted, number, seeded
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 
@@ -22,27 +22,22 @@ class Popularity(Recommender):
     score(i) = number of distinct users of i; with a half-life h it is sum over users of 2^(-(T - t_ui) / h), where t_ui is the
     time of the user's last event with i and T that of the last event of all (so an event h before the end counts one half).
 
-    Parameters
-    ----------
-    half_life : in the unit of the timestamps (seconds, where they come from dates), above 0; None: no decay.
-
     O(n log n) in the events. Serves users without a history, so it can stand in as `fallback`.
     """
 
     name = "popularity"
-    search_space: ClassVar[dict[str, Any]] = {"half_life": [None, 86400.0 * 7, 86400.0 * 30, 86400.0 * 90, 86400.0 * 365]}
-    _state = ("scores_", "time_")
     _serves_empty = True
 
-    scores_: Scores  # float32 (items,)
-    time_: int  # T, time of the last event
+    half_life: float | None = number(
+        default=None,
+        low=1e-9,
+        high=1e30,
+        search=[None, 86400.0 * 7, 86400.0 * 30, 86400.0 * 90, 86400.0 * 365],
+        doc="h, in the unit of the timestamps (seconds, where they come from dates); None: no decay.",
+    )
 
-    def __init__(self, *, half_life: float | None = None) -> None:
-        self.half_life = half_life
-
-    def _check(self) -> None:
-        if self.half_life is not None:
-            number("half_life", self.half_life, above=0)
+    scores_: Scores = fitted("items")
+    time_: int = fitted()  # T, time of the last event
 
     def estimate_memory(self, dataset: Dataset) -> int:
         return 8 * dataset.n_items + 48 * len(dataset)
@@ -59,7 +54,8 @@ class Popularity(Recommender):
         pair = events.user.astype(np.int64) * events.n_items + events.item
         order = np.lexsort((events.timestamp, pair))
         last = order[np.append(np.diff(pair[order]) != 0, True)]
-        decay = np.exp2(-(self.time_ - events.timestamp[last]) / self.half_life)
+        age = float(self.time_) - events.timestamp[last].astype(np.float64)  # whole numbers could overflow
+        decay = np.exp2(-age / self.half_life)
         return np.bincount(events.item[last], weights=decay, minlength=events.n_items).astype(np.float64)
 
     def _scorer(self, profiles: Profiles) -> ConstantScorer:
@@ -80,11 +76,7 @@ class Random(Recommender):
     name = "random"
     _serves_empty = True
 
-    def __init__(self, *, seed: int = 0) -> None:
-        self.seed = seed
-
-    def _check(self) -> None:
-        whole("seed", self.seed, 0)
+    seed: int | None = seeded()
 
     def estimate_memory(self, dataset: Dataset) -> int:
         return 0

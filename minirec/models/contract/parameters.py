@@ -141,7 +141,8 @@ def fitted(
     """An attribute that `fit` sets: an array, a CSR, a number or a model.
 
     dims : the shape: "users" and "items" are the numbers of the model's, the name of a parameter is its value, a whole number is
-        itself, and any other name is a number that is the same wherever it stands. None for a number or a model.
+        itself, and any other name is a number that is the same wherever it stands; "factors+1" is one more. None for a number or a
+        model.
     dtype : of the array, or of the values of the CSR.
     saved : whether a model file holds it. per_user : it has a row a user, and is left out of files with items alone.
     ordered : the indices of a row of the CSR are in the order of events: they need neither ascend nor be unique.
@@ -183,9 +184,10 @@ class Parametrized:
         if not cls._by_hand:
             cls._state = tuple(name for name, array in arrays.items() if array.saved) or cls._state
             cls._per_user = tuple(name for name, array in arrays.items() if array.per_user) or cls._per_user
-        if "search_space" not in vars(cls) and parameters:
-            cls.search_space = {name: parameter.search for name, parameter in parameters.items() if parameter.search is not None}
-        if parameters and "__init__" not in vars(cls):
+        by_hand = cls.__init__ is not object.__init__ and not getattr(cls.__init__, "generated", False)
+        if parameters and not (by_hand and ("__init__" in vars(cls) or not cls._own)):  # else a constructor of its own, or of its base
+            if "search_space" not in vars(cls):
+                cls.search_space = {name: parameter.search for name, parameter in parameters.items() if parameter.search is not None}
             cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
             cls.__doc__ = _documented(cls)
 
@@ -346,11 +348,19 @@ def check_shapes(model: Parametrized, sizes: Mapping[str, int]) -> None:
             shown = ", ".join(str(dim if size is None else size) for dim, size in zip(array.dims, wanted, strict=True))
             raise ValueError(f"{name} has shape {found} and type {data.dtype}, and should have shape ({shown}) and type {array.dtype}")
         for dim, length in zip(array.dims, found, strict=True):
-            if isinstance(dim, str):
+            if isinstance(dim, str) and "+" not in dim:
                 known.setdefault(dim, length)
+
+
+def width(model: Parametrized, sizes: Mapping[str, int]) -> int:
+    """How many numbers the fitted arrays hold, from their declared dimensions alone; `sizes` are those of "users" and "items"."""
+    shapes = [array.dims for array in type(model).fitted_arrays.values() if array.saved and array.dims]
+    return sum(math.prod(_size(model, dim, sizes) or 0 for dim in dims) for dims in shapes)
 
 
 def _size(model: Parametrized, dim: str | int, known: Mapping[str, int]) -> int | None:
     if isinstance(dim, int):
         return dim
-    return known.get(dim, getattr(model, dim) if dim in model.declared else None)
+    name, _, more = dim.partition("+")
+    size = known.get(name, getattr(model, name) if name in model.declared else None)
+    return None if size is None else size + int(more or 0)

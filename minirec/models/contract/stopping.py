@@ -14,8 +14,8 @@ from ...engine.ranking.scorers import Scorer
 from ...engine.ranking.topk import Filters, rank
 from ...engine.sparse import CSR
 from ...errors import DataError
-from .checks import number, whole
 from .monitor import Monitor
+from .parameters import number, seeded, whole
 from .recommender import Recommender
 from .request import Profiles
 
@@ -31,16 +31,12 @@ class StoppingModel(Recommender):
     taken at once.
     """
 
-    iterations: int
-    validation_share: float
-    patience: int
-    seed: int
-
-    def _check(self) -> None:
-        for name in ("iterations", "patience"):
-            whole(name, getattr(self, name))
-        whole("seed", self.seed, 0)
-        number("validation_share", self.validation_share, low=0, high=0.5)
+    iterations: int = whole(default=30, high=100_000, doc="Passes over the data, at the most.")
+    validation_share: float = number(
+        default=0.1, low=0, high=0.5, doc="Share of the events that is held out to choose the iterations on; 0: all iterations are taken."
+    )
+    patience: int = whole(default=5, doc="Iterations without a better figure until training stops.")
+    seed: int | None = seeded()
 
     @abstractmethod
     def _train(self, events: CSR, iterations: int) -> Iterator[dict[str, float]]:
@@ -69,7 +65,7 @@ class StoppingModel(Recommender):
         if not self.validation_share:
             return train.binary, None
         try:
-            sides = split(train, test=float(self.validation_share), seed=int(self.seed))
+            sides = split(train, test=float(self.validation_share), seed=self.seed_)
         except DataError:  # too little to split
             return train.binary, None
         rows = [rows_in(train, side) for side in sides]

@@ -1,8 +1,8 @@
-"""Implicit-feedback ALS: matrix factorisation by alternating least squares over all pairs of users and items."""
+"""Implicit-feedback ALS: matrix factorization by alternating least squares over all pairs of users and items."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol, Self, TypeAlias
+from typing import Literal, Protocol, Self, TypeAlias
 
 import numpy as np
 
@@ -12,14 +12,13 @@ from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR
 from ...errors import DataError, ModelFitError, NotSupportedError
 from ...options import thread_count
-from ..contract.checks import choice, number, whole
 from ..contract.events import Merged, merged
 from ..contract.explanation import Part
 from ..contract.monitor import Monitor
+from ..contract.parameters import choice, fitted, number, seeded, whole
 from ..contract.request import Profiles
 from ..forms.vectors import FactorModel
 
-SOLVERS = ("cg", "cholesky", "block")
 _ROWS = 64  # rows that one call of a kernel solves
 _GRAM_ROWS = 4096  # rows that one product of a Gram matrix sums
 
@@ -35,12 +34,12 @@ Priors: TypeAlias = tuple[Prior | None, Prior | None]  # of users and of items; 
 
 
 class ALS(FactorModel):
-    """Implicit ALS (iALS): user and item vectors w_u, h_i, with score w_u . h_i, that minimise
+    """Implicit ALS (iALS): user and item vectors w_u, h_i, with score w_u . h_i, that minimize
 
     L = sum_S (w_u.h_i - 1)^2 + alpha0 sum_all (w_u.h_i)^2 + lambda (sum_u n_u^nu |w_u|^2 + sum_i m_i^nu |h_i|^2)
 
     S are the pairs with events; weights and repetitions do not count. n_u = |I_u| + alpha0 |items| and
-    m_i = |U_i| + alpha0 |users| are the frequencies that the regularisation is scaled by.
+    m_i = |U_i| + alpha0 |users| are the frequencies that the regularization is scaled by.
     Rendle et al. 2022, "Revisiting the performance of iALS on item recommendation benchmarks"; initial values are
     N(0, init_std^2 / factors), as there.
 
@@ -53,77 +52,52 @@ class ALS(FactorModel):
     are one c, and nu=0, it is the first loss again: with a = c - alpha0 and t = c / a, the first one at alpha0 / a and
     lambda / (a t) gives these scores divided by t.
 
-    Parameters
-    ----------
-    factors : length of the vectors.
-    regularization : lambda, above 0. alpha0 : weight of the pairs without events, at least 0. nu : exponent of the frequencies.
-        The defaults are those of the paper for MovieLens-20M. It searches alpha0 in 1 ... .003 and lambda in .1 ... .0003, factors
-        fixed, and then doubles the factors.
-    alpha : None (pairs with events are all alike), or the confidence that a unit of weight adds, at least 0; weights must not be
-        negative then.
-    iterations : each an item half step and a user half step, after one user half step at the start.
-    solver : how a half step is done.
-        "cholesky" solves each row exactly: O(nnz d^2 + rows d^3).
-        "cg" takes `cg_steps` steps of conjugate gradients from the present vector (Takács et al. 2011, "Applications of the
-        conjugate gradient method for implicit feedback collaborative filtering"): O(cg_steps (nnz d + rows d^2)).
-        "block" solves exactly for `block_size` coordinates at a time (Rendle et al. 2021, "iALS++: speeding up matrix
-        factorization with subspace optimization"): O(nnz d block_size + rows d block_size^2). The authors' code alternates the
-        sides within a block of coordinates; here all blocks of a side come first, so that a row's predictions stay in the cache.
-    init_std : standard deviation of the initial values, times sqrt(factors). seed : of the initial values.
-
     The last user half step is always exact. So a known user's vector is what folding in the user's training events gives, which
     is one exact half step, and `explain` holds for both. `log_` has the loss L of each iteration.
     Memory: both matrices of vectors, and twice the events.
     """
 
     name = "als"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [32, 64, 128],
-        "regularization": (3e-4, 0.1, "log"),
-        "alpha0": (3e-3, 1.0, "log"),
-    }
-    _state: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_", "item_gram_")
 
-    item_gram_: Scores  # float32 (d, d): sum_i h_i h_iᵀ
+    factors: int = whole(default=64, high=65_536, search=[32, 64, 128], doc="Length of the vectors.")
+    regularization: float = number(
+        default=0.003,
+        above=0,
+        high=1e6,
+        search=(3e-4, 0.1, "log"),
+        doc="""
+            lambda. The defaults of lambda, alpha0 and nu are those of the paper for MovieLens-20M. It searches alpha0 in 1 ... .003
+            and lambda in .1 ... .0003, factors fixed, and then doubles the factors.
+        """,
+    )
+    alpha0: float = number(default=0.1, low=0, high=1e6, search=(3e-3, 1.0, "log"), doc="Weight of the pairs without events.")
+    nu: float = number(default=1.0, low=0, high=2, doc="Exponent of the frequencies.")
+    alpha: float | None = number(
+        default=None,
+        low=0,
+        high=1e6,
+        doc="None: pairs with events are all alike; or the confidence that a unit of weight adds, and then no weight may be negative.",
+    )
+    iterations: int = whole(
+        default=16, high=100_000, doc="Each is an item half step and a user half step, after one user half step at the start."
+    )
+    solver: Literal["cg", "cholesky", "block"] = choice(
+        default="cg",
+        doc="""
+            How a half step is done. "cholesky" solves each row exactly: O(nnz d^2 + rows d^3).
+            "cg" takes `cg_steps` steps of conjugate gradients from the present vector (Takács et al. 2011, "Applications of the
+            conjugate gradient method for implicit feedback collaborative filtering"): O(cg_steps (nnz d + rows d^2)).
+            "block" solves exactly for `block_size` coordinates at a time (Rendle et al. 2021, "iALS++: speeding up matrix
+            factorization with subspace optimization"): O(nnz d block_size + rows d block_size^2). The authors' code alternates the
+            sides within a block of coordinates; here all blocks of a side come first, so that a row's predictions stay in the cache.
+        """,
+    )
+    cg_steps: int = whole(default=3, high=1000, doc='Steps of solver="cg".')
+    block_size: int = whole(default=32, high=65_536, doc='Coordinates at a time of solver="block".')
+    init_std: float = number(default=0.1, above=0, high=1000, doc="Standard deviation of the initial values, times sqrt(factors).")
+    seed: int | None = seeded(doc="Seed of the initial values; None draws a fresh one for each fit.")
 
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        regularization: float = 0.003,
-        alpha0: float = 0.1,
-        nu: float = 1.0,
-        alpha: float | None = None,
-        iterations: int = 16,
-        solver: str = "cg",
-        cg_steps: int = 3,
-        block_size: int = 32,
-        init_std: float = 0.1,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.regularization = regularization
-        self.alpha0 = alpha0
-        self.nu = nu
-        self.alpha = alpha
-        self.iterations = iterations
-        self.solver = solver
-        self.cg_steps = cg_steps
-        self.block_size = block_size
-        self.init_std = init_std
-        self.seed = seed
-
-    def _check(self) -> None:
-        for name in ("factors", "iterations", "cg_steps", "block_size"):
-            whole(name, getattr(self, name))
-        whole("seed", self.seed, 0)
-        number("regularization", self.regularization, above=0)
-        number("init_std", self.init_std, above=0)
-        for name in ("alpha0", "nu"):
-            number(name, getattr(self, name), low=0)
-        if self.alpha is not None:
-            number("alpha", self.alpha, low=0)
-        choice("solver", self.solver, SOLVERS)
+    item_gram_: Scores = fitted("d", "d")  # sum_i h_i h_iᵀ
 
     def estimate_memory(self, dataset: Dataset) -> int:
         """Vectors with their initial values in double precision, events by user and by item, and what the threads work on."""
@@ -252,9 +226,3 @@ class ALS(FactorModel):
         lhs.flat[:: len(lhs) + 1] += self._ridge(events)[0]
         shares = confidence * (vectors @ np.linalg.solve(lhs, self.item_factors_[item].astype(np.float64)))
         return [Part("history", name, float(share)) for name, share in zip(self.items_.ids(events.indices), shares, strict=True)]
-
-    def _check_shapes(self) -> None:
-        super()._check_shapes()
-        d = self.item_factors_.shape[1]
-        if self.item_gram_.shape != (d, d) or self.item_gram_.dtype != np.float32:
-            raise ValueError(f"item_gram_ has shape {self.item_gram_.shape} for vectors of length {d}")

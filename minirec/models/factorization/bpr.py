@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,28 +13,34 @@ from ...engine.descent.losses import rank_weights, sigmoid
 from ...engine.descent.sgd import DRAWS, Batch, Fill, Held, Negatives, Side
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Floats, Index
-from ..contract.checks import number, whole
 from ..contract.monitor import Monitor
+from ..contract.parameters import changed, fitted, number, whole
 from ..forms.descent import DescentModel, Vector, panel, without
 
 
 class PairwiseModel(DescentModel):
     """score(u, i) = p_u . q_i + b_i, learned from triples (u, i, j): u has i and has not j. Vectors (p_u, 1) and (q_i, b_i)."""
 
-    _state = ("user_factors_", "item_factors_", "negatives_")
     _biases = 1
 
-    negatives_: Scores  # float32 (items,), the probability of each item to be drawn as a negative
-    negative_power: float
     _panel: ClassVar[int]  # items that stand for the negatives of a new user
 
-    def _check(self) -> None:
-        super()._check()
-        number("negative_power", self.negative_power)
+    negative_power: float = number(
+        default=0.0,
+        low=-10,
+        high=10,
+        search=(0.0, 1.0, "linear"),
+        doc="""
+            A negative j is drawn with probability proportional to n_j^negative_power, among the items that u has not: 0 is uniform,
+            1 goes by popularity, which holds popular items back and lifts the tail.
+        """,
+    )
+
+    negatives_: Scores = fitted("items")  # the probability of each item to be drawn as a negative
 
     def _check_shapes(self) -> None:
         super()._check_shapes()
-        if self.negatives_.shape != (len(self.items_),) or not (self.negatives_ >= 0).all() or not self.negatives_.sum() > 0:
+        if not (self.negatives_ >= 0).all() or not self.negatives_.sum() > 0:
             raise ValueError("negatives_ is no distribution over the items")
 
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
@@ -80,7 +86,7 @@ class PairwiseModel(DescentModel):
 
 
 class BPR(PairwiseModel):
-    """Bayesian personalised ranking with a factor model.
+    """Bayesian personalized ranking with a factor model.
 
     Each sample (u, i, j) lowers -ln sigma(x_uij) + lambda/2 (|p_u|^2 + |q_i|^2 + |q_j|^2 + b_i^2 + b_j^2), with
     x_uij = p_u . (q_i - q_j) + b_i - b_j:  with e = sigma(-x_uij),
@@ -91,12 +97,6 @@ class BPR(PairwiseModel):
     the updates of a mini-batch are summed, and eta is AdaGrad's (see `DescentModel`), so training is reproducible on any number
     of threads. Weights of events are not used.
 
-    Parameters
-    ----------
-    factors : d.  learning_rate : eta.  regularization : lambda.  iterations : passes over the events.  seed : of all chance.
-    negative_power : a negative j is drawn with probability proportional to n_j^negative_power, among the items that u has not: 0 is
-        uniform, 1 goes by popularity, which holds popular items back and lifts the tail.
-
     A new user's vector is fitted to the same loss with the item vectors fixed, by as many full-gradient steps as reach as far as
     training does; its expectation over j is exact up to 256 items, above that it is taken on 256 quantiles of the distribution of
     negatives. O(|I_u| 256 + (|I_u| + 256) d) a step.
@@ -104,31 +104,7 @@ class BPR(PairwiseModel):
     """
 
     name = "bpr"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": (16, 256, "int"),
-        "learning_rate": (0.02, 0.3, "log"),
-        "regularization": (1e-3, 0.1, "log"),
-        "iterations": (10, 100, "int"),
-        "negative_power": (0.0, 1.0, "linear"),
-    }
     _panel = 256
-
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        learning_rate: float = 0.1,
-        regularization: float = 0.01,
-        iterations: int = 30,
-        negative_power: float = 0.0,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.learning_rate = learning_rate
-        self.regularization = regularization
-        self.iterations = iterations
-        self.negative_power = negative_power
-        self.seed = seed
 
     def _fill(self, batch: Batch, users: Side, items: Side, held: Held, negatives: Negatives) -> Fill:
         entries = kernel("bpr_entries", self.backend_)
@@ -162,51 +138,22 @@ class WARP(PairwiseModel):
     Differences: an L2 penalty in place of a bound on the norms, item biases, a limit of the trials, mini-batches and AdaGrad as in
     `BPR`. Weights of events are not used.
 
-    Parameters
-    ----------
-    factors : d.  learning_rate : eta.  regularization : lambda; the loss of a sample is about ten times that of BPR, so is a good
-    lambda.  iterations : passes over the events.  seed : of all chance.
-    max_trials : draws a sample; more of them refine the top of the list, and take time.
-    negative_power : as in `BPR`.
-
     A new user's vector is fitted as in `BPR`, by the expected update over all draws, exact up to 4,096 items, above that on 4,096
     quantiles of the distribution of negatives. O((|I_u| + 4,096) d + |I_u| max_trials) a step.
     Fit O(events x d x trials needed) an iteration, which grows as the model fits; memory O((users + items) d + events).
     """
 
     name = "warp"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": (16, 256, "int"),
-        "learning_rate": (0.01, 0.2, "log"),
-        "regularization": (0.02, 1.0, "log"),
-        "iterations": (5, 50, "int"),
-        "max_trials": (5, 100, "int"),
-        "negative_power": (0.0, 1.0, "linear"),
-    }
     _panel = 4096
 
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        learning_rate: float = 0.05,
-        regularization: float = 0.3,
-        iterations: int = 15,
-        max_trials: int = 30,
-        negative_power: float = 0.0,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.learning_rate = learning_rate
-        self.regularization = regularization
-        self.iterations = iterations
-        self.max_trials = max_trials
-        self.negative_power = negative_power
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        whole("max_trials", self.max_trials)
+    learning_rate: float = changed(default=0.05, search=(0.01, 0.2, "log"))
+    regularization: float = changed(
+        default=0.3, search=(0.02, 1.0, "log"), doc="lambda; the loss of a sample is about ten times that of BPR, so is a good lambda."
+    )
+    iterations: int = changed(default=15, search=(5, 50, "int"))
+    max_trials: int = whole(
+        default=30, high=1000, search=(5, 100, "int"), doc="Draws a sample; more of them refine the top of the list, and take time."
+    )
 
     def _fill(self, batch: Batch, users: Side, items: Side, held: Held, negatives: Negatives) -> Fill:
         entries, ranks, draws = kernel("warp_entries", self.backend_), rank_weights(len(self.items_)), self.max_trials + DRAWS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,11 @@ from ...engine.nn.modules import Embedding, Module
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Floats, Index
 from ...errors import DataError
-from ..contract.checks import choice
 from ..contract.monitor import Monitor
+from ..contract.parameters import changed, choice, flag
 from ..forms.fold_in import FoldInFactorModel
 from ..forms.pair_training import PairNetwork, SampledModel
 
-LOSSES = ("bpr", "bce")
 _SCALE = 0.01  # deviation of the vectors before training
 
 
@@ -106,61 +105,21 @@ class FactorizationMachine(SampledModel[MachineNetwork], FoldInFactorModel):
     Differences: implicit feedback, by `loss`: "bpr", the mean of -ln sigma(x_ui - x_uj) over sampled negatives j (w_0 and the user's w
     cancel out and stay 0), or "bce", see `SampledModel`; Adam. Weights of events are not used.
 
-    Parameters
-    ----------
-    factors : d.  loss : see above.  use_features : False: users and items alone, a factor model with biases.
-    learning_rate : of Adam.  regularization : of rows of users and items as in `SampledModel`, and of all features in each batch.
-    negatives, negative_power, batch_size, iterations, validation_share, patience, seed : as in `GMF`.
-
     A new user's vector is o + B^T mean_{i in I_u} s_i; o and B are fitted to the known users by ridge regression, since a history does
     not tell a user's features.
     Fit O((events x (1 + negatives) + batches x values of features) d) an iteration; memory O((users + items + features) d + events).
     """
 
     name = "fm"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [16, 32, 64],
-        "loss": list(LOSSES),
-        "learning_rate": (3e-4, 1e-2, "log"),
-        "regularization": (1e-4, 1.0, "log"),
-        "negatives": (1, 10, "int"),
-        "negative_power": (0.0, 1.0, "linear"),
-    }
     _biases = 2
 
-    def __init__(
-        self,
-        *,
-        factors: int = 32,
-        loss: str = "bpr",
-        use_features: bool = True,
-        learning_rate: float = 3e-3,
-        regularization: float = 0.01,
-        negatives: int = 4,
-        negative_power: float = 0.0,
-        batch_size: int = 512,
-        iterations: int = 30,
-        validation_share: float = 0.1,
-        patience: int = 5,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.loss = loss
-        self.use_features = use_features
-        self.learning_rate = learning_rate
-        self.regularization = regularization
-        self.negatives = negatives
-        self.negative_power = negative_power
-        self.batch_size = batch_size
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        choice("loss", self.loss, LOSSES)
-        choice("use_features", self.use_features, (False, True))
+    loss: Literal["bpr", "bce"] = choice(default="bpr", search=["bpr", "bce"], doc="See above.")
+    use_features: bool = flag(default=True, doc="False: users and items alone, a factor model with biases.")
+    learning_rate: float = changed(default=3e-3)
+    regularization: float = changed(
+        default=0.01, search=(1e-4, 1.0, "log"), doc="Of rows of users and items as in `SampledModel`, and of all features in each batch."
+    )
+    negatives: int = changed(search=(1, 10, "int"))
 
     def estimate_memory(self, dataset: Dataset) -> int:
         columns = [*dataset.user_features.values(), *dataset.item_features.values()] if self.use_features else []

@@ -1,8 +1,6 @@
-"""Logistic matrix factorisation: the probability that a user takes an item."""
+"""Logistic matrix factorization: the probability that a user takes an item."""
 
 from __future__ import annotations
-
-from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,15 +11,15 @@ from ...engine.descent.sgd import DRAWS, Batch, Fill, Held, Negatives, Side
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Floats, Index
 from ...errors import DataError
-from ..contract.checks import number, whole
 from ..contract.monitor import Monitor
+from ..contract.parameters import changed, number, whole
 from ..forms.descent import DescentModel, Vector, panel, without
 
 PANEL = 1024  # items that stand for the zeros of a new user
 
 
 class LogisticMF(DescentModel):
-    """Logistic matrix factorisation: score(u, i) = p_u . q_i + b_u + b_i is the log odds that u takes i.
+    """Logistic matrix factorization: score(u, i) = p_u . q_i + b_u + b_i is the log odds that u takes i.
 
     Each sample, a pair (u, i) of the data with m items j that u has not, lowers, with c = alpha r_ui,
     (1 + c) ln(1 + e^x_ui) - c x_ui + sum_j ln(1 + e^x_uj) + lambda/2 (|p_u|^2 + b_u^2 + |q_i|^2 + b_i^2 + sum_j (|q_j|^2 + b_j^2)).
@@ -32,11 +30,6 @@ class LogisticMF(DescentModel):
     full-gradient steps of all users and of all items, here both sides move in mini-batches. Both use AdaGrad. Vectors
     (p_u, b_u, 1) and (q_i, 1, b_i).
 
-    Parameters
-    ----------
-    factors : d.  alpha : weight of an event.  regularization : lambda.  learning_rate : eta.  iterations : passes over the events.
-    seed : of all chance.  negatives : m; more of them take time in proportion, and rank better.
-
     Weights r of events must not be negative. A new user's p and b are fitted to the same loss with the items fixed, by as many
     full-gradient steps as reach as far as training does; the zeros are all others, in a catalogue of more than 1,024 items a sample
     of that size. O((|I_u| + 1,024) d) a step. Fit O(events x negatives x d) an iteration.
@@ -44,39 +37,12 @@ class LogisticMF(DescentModel):
 
     name = "logisticmf"
     score_kind = "logit"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": (16, 256, "int"),
-        "alpha": (0.1, 10.0, "log"),
-        "regularization": (1e-3, 0.1, "log"),
-        "learning_rate": (0.02, 0.3, "log"),
-        "iterations": (5, 50, "int"),
-        "negatives": (2, 30, "int"),
-    }
     _biases = 2
 
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        alpha: float = 1.0,
-        regularization: float = 0.02,
-        learning_rate: float = 0.1,
-        iterations: int = 15,
-        negatives: int = 10,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.alpha = alpha
-        self.regularization = regularization
-        self.learning_rate = learning_rate
-        self.iterations = iterations
-        self.negatives = negatives
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        number("alpha", self.alpha, above=0)
-        whole("negatives", self.negatives)
+    alpha: float = number(default=1.0, above=0, high=1e6, search=(0.1, 10.0, "log"), doc="Weight of an event.")
+    regularization: float = changed(default=0.02)
+    iterations: int = changed(default=15, search=(5, 50, "int"))
+    negatives: int = whole(default=10, high=10_000, search=(2, 30, "int"), doc="m; more of them take time in proportion, and rank better.")
 
     def _width(self) -> int:
         return 1 + self.negatives

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ...engine.sparse import CSR, Floats, Index
 from ...errors import DataError
 from ..contract.explanation import Part
 from ..contract.monitor import Monitor
+from ..contract.parameters import changed, fitted
 from ..contract.request import Profiles
 from ..forms.descent import DescentModel
 
@@ -24,31 +25,14 @@ class RatingModel(DescentModel):
     """score(u, i) = mu + b_u + b_i + p_u . q_i, a rating. Vectors (p_u, b_u, 1) and (q_i, 1, mu + b_i)."""
 
     score_kind = "rating"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": (8, 256, "int"),
-        "learning_rate": (0.01, 0.2, "log"),
-        "regularization": (0.01, 0.3, "log"),
-        "iterations": (10, 60, "int"),
-    }
-    _state: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_", "mean_")
     _biases = 2
 
-    mean_: float  # mu
+    factors: int = changed(search=(8, 256, "int"))
+    learning_rate: float = changed(default=0.05, search=(0.01, 0.2, "log"))
+    regularization: float = changed(default=0.1, search=(0.01, 0.3, "log"))
+    iterations: int = changed(search=(10, 60, "int"), doc="Passes over the ratings.")
 
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        learning_rate: float = 0.05,
-        regularization: float = 0.1,
-        iterations: int = 30,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.learning_rate = learning_rate
-        self.regularization = regularization
-        self.iterations = iterations
-        self.seed = seed
+    mean_: float = fitted()  # mu
 
     def _ratings(self, train: Dataset) -> CSR:
         """Users x items; where a pair has several ratings, their mean."""
@@ -116,10 +100,6 @@ class BiasedMF(RatingModel):
     Koren, Bell & Volinsky 2009, "Matrix factorization techniques for recommender systems", equations 4 and 5. Difference: updates
     of a mini-batch are summed, and eta is AdaGrad's (see `DescentModel`).
 
-    Parameters
-    ----------
-    factors : d.  learning_rate : eta.  regularization : lambda.  iterations : passes over the ratings.  seed : of all chance.
-
     Ratings are the weights of the events; a pair that was rated more than once counts with its mean. Scores are not cut to the
     scale of the ratings. For a new user give the ratings as `weights` beside the history (without them each counts 1): p and b
     then are the exact minimum with the items fixed, a ridge regression. Fit O(ratings x d) an iteration.
@@ -160,20 +140,13 @@ class SVDpp(RatingModel):
     at hand); the gradients of a block of users are summed, with z_u = |I_u|^-1/2 sum y_j computed once for all ratings of a user, so
     that an iteration takes O(ratings x d) where one sample at a time takes O(sum of |I_u|^2 x d). AdaGrad as in `DescentModel`.
 
-    Parameters (factors, learning_rate, regularization, iterations, seed), ratings and scores as in `BiasedMF`. For a new user z_u comes
-    from the items of the history as for any other, and p and b are the exact minimum given z_u, a ridge regression.
+    Ratings and scores are as in `BiasedMF`. For a new user z_u comes from the items of the history as for any other, and p and b are
+    the exact minimum given z_u, a ridge regression.
     """
 
     name = "svdpp"
-    _state = ("user_factors_", "item_factors_", "mean_", "implicit_factors_")
 
-    implicit_factors_: Scores  # float32 (items, d), y
-
-    def _check_shapes(self) -> None:
-        super()._check_shapes()
-        expected = (len(self.items_), self.item_factors_.shape[1] - 2)
-        if self.implicit_factors_.shape != expected or self.implicit_factors_.dtype != np.float32:
-            raise ValueError(f"implicit_factors_ has shape {self.implicit_factors_.shape} where {expected} is expected")
+    implicit_factors_: Scores = fitted("items", "factors")  # y
 
     def estimate_memory(self, dataset: Dataset) -> int:
         return super().estimate_memory(dataset) + 8 * dataset.n_items * self.factors

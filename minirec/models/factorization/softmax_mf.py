@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,7 @@ from ...engine.nn.functional import embedding
 from ...engine.nn.modules import Embedding, Module
 from ...engine.nn.optimizers import Adam
 from ...engine.sparse import CSR, Index
-from ..contract.checks import choice, number, whole
+from ..contract.parameters import changed, flag, number, whole
 from ..contract.stopping import StoppingModel
 from ..forms.fold_in import FoldInFactorModel
 
@@ -72,56 +72,20 @@ class SoftmaxMF(StoppingModel, FoldInFactorModel):
     The softmax says nothing of b; it is set so that the sigmoids of a user's items add up, on average, to the length of a history.
     The vectors are (W * p_u, b, 1) and (q_i, 1, V x_i). Weights of events are not used.
 
-    Parameters
-    ----------
-    factors : d.  behaviour : see above.  learning_rate : of Adam.  regularization : see above.  batch_size : users of a step.
-    iterations, validation_share, patience : see `StoppingModel`.  seed : of all chance.
-
     A new user's vector is o + B^T mean_{i in I_u} q_i; o and B are fitted to the known users by ridge regression.
     Fit O(users x items x d) an iteration; memory O((users + items) d + batch_size items + events).
     """
 
     name = "softmaxmf"
     score_kind = "logit"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [16, 32, 64, 128],
-        "learning_rate": (1e-3, 3e-2, "log"),
-        "regularization": (1e-3, 10.0, "log"),
-    }
     _biases = 2
 
-    factors: int
-
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        behaviour: bool = True,
-        learning_rate: float = 0.01,
-        regularization: float = 1.0,
-        batch_size: int = 256,
-        iterations: int = 50,
-        validation_share: float = 0.1,
-        patience: int = 5,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.behaviour = behaviour
-        self.learning_rate = learning_rate
-        self.regularization = regularization
-        self.batch_size = batch_size
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        for name in ("factors", "batch_size"):
-            whole(name, getattr(self, name))
-        choice("behaviour", self.behaviour, (False, True))
-        number("learning_rate", self.learning_rate, above=0)
-        number("regularization", self.regularization, low=0)
+    factors: int = whole(default=64, high=65_536, search=[16, 32, 64, 128], doc="d, the length of the vectors.")
+    behaviour: bool = flag(default=True, doc="Whether x_ui is the item's popularity, see above.")
+    learning_rate: float = number(default=0.01, above=0, high=100, search=(1e-3, 3e-2, "log"), doc="Of Adam.")
+    regularization: float = number(default=1.0, low=0, high=1e6, search=(1e-3, 10.0, "log"), doc="See above.")
+    batch_size: int = whole(default=256, doc="Users of a step.")
+    iterations: int = changed(default=50)
 
     def estimate_memory(self, dataset: Dataset) -> int:
         """The vectors, Adam's means and gradients; the logits of a batch, and what is made of them; the events."""

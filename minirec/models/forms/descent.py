@@ -13,8 +13,8 @@ from ...data.dataset import Dataset
 from ...engine.descent.sgd import BATCHES, MAX_BATCH, Batch, Descent, Fill, Side, epoch
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Index
-from ..contract.checks import number, whole
 from ..contract.monitor import Monitor
+from ..contract.parameters import number, seeded, whole
 from .vectors import FactorModel
 
 STEPS = 24  # of folding-in
@@ -33,18 +33,11 @@ class DescentModel(FactorModel):
     it is the size of the first step of a coordinate. The L2 penalty of a row is counted once for each sample that the row is in.
     """
 
-    factors: int
-    learning_rate: float
-    regularization: float
-    iterations: int
-    seed: int
-
-    def _check(self) -> None:
-        whole("factors", self.factors)
-        number("learning_rate", self.learning_rate, above=0)
-        number("regularization", self.regularization, 0)
-        whole("iterations", self.iterations)
-        whole("seed", self.seed, 0)
+    factors: int = whole(default=64, high=65_536, search=(16, 256, "int"), doc="d, the length of the vectors.")
+    learning_rate: float = number(default=0.1, above=0, high=100, search=(0.02, 0.3, "log"), doc="eta, of AdaGrad.")
+    regularization: float = number(default=0.01, low=0, high=1e6, search=(1e-3, 0.1, "log"), doc="lambda.")
+    iterations: int = whole(default=30, high=100_000, search=(10, 100, "int"), doc="Passes over the events.")
+    seed: int | None = seeded()
 
     def estimate_memory(self, dataset: Dataset) -> int:
         rows = dataset.n_users + dataset.n_items

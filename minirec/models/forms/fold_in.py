@@ -27,13 +27,6 @@ class FoldInModel(Recommender):
         """What the sum over a history of so many items is multiplied by: here a mean is taken."""
         return 1 / length
 
-    def _check_sources(self, d: int) -> None:
-        """Whether the arrays of a model file fit together; d is the length of users' vectors."""
-        if self.item_sources_.shape != (len(self.items_), d) or self.item_sources_.dtype != np.float32:
-            raise ValueError(f"item_sources_ has shape {self.item_sources_.shape} for {len(self.items_)} items and user vectors of {d}")
-        if self.user_offset_.shape != (d,) or self.user_offset_.dtype != np.float32:
-            raise ValueError(f"user_offset_ has shape {self.user_offset_.shape} for user vectors of {d}")
-
     def _new_vector(self, history: Index) -> NDArray[np.float64]:
         vector = self.user_offset_.astype(np.float64)
         if len(history):

@@ -17,7 +17,7 @@ from ...engine.nn.criteria import binary_cross_entropy
 from ...engine.nn.modules import Module
 from ...engine.nn.optimizers import Adam, Optimizer
 from ...engine.sparse import CSR, Index
-from ..contract.checks import number, whole
+from ..contract.parameters import number, whole
 from ..contract.stopping import StoppingModel
 
 
@@ -40,20 +40,23 @@ class SampledModel(StoppingModel, Generic[N]):
     Tables are moved by the rows that a batch touches ("lazy" Adam).
     """
 
-    factors: int
-    learning_rate: float
-    regularization: float
-    negatives: int
-    negative_power: float
-    batch_size: int
-
-    def _check(self) -> None:
-        super()._check()
-        for name in ("factors", "negatives", "batch_size"):
-            whole(name, getattr(self, name))
-        number("learning_rate", self.learning_rate, above=0)
-        number("regularization", self.regularization, low=0)
-        number("negative_power", self.negative_power)
+    factors: int = whole(default=32, high=65_536, search=[16, 32, 64], doc="d, the length of the vectors.")
+    learning_rate: float = number(default=1e-3, above=0, high=100, search=(3e-4, 1e-2, "log"), doc="Of Adam.")
+    regularization: float = number(
+        default=0.0, low=0, high=1e6, search=(1e-6, 1e-1, "log"), doc="Of the rows of tables that a batch touches, see above."
+    )
+    negatives: int = whole(default=4, high=10_000, search=(2, 10, "int"), doc="Negatives of each event, in each iteration.")
+    negative_power: float = number(
+        default=0.0,
+        low=-10,
+        high=10,
+        search=(0.0, 1.0, "linear"),
+        doc="""
+            Negatives are drawn among the items that the user has not, with probability proportional to n_j^negative_power: 0 is
+            uniform; larger values hold popular items back.
+        """,
+    )
+    batch_size: int = whole(default=512, doc="Events of a step.")
 
     @abstractmethod
     def _network(self, events: CSR, rng: np.random.Generator) -> N:

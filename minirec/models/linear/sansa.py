@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from ...engine.ranking.neighbors import BLOCK, topk_product, topk_rows
 from ...engine.ranking.scorers import FactoredScorer, Scores
 from ...engine.sparse import CSR
 from ...options import thread_count
-from ..contract.checks import number, whole
 from ..contract.explanation import Part, history_parts
 from ..contract.monitor import Monitor
+from ..contract.parameters import fitted, number, whole
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 
@@ -32,37 +32,31 @@ class SANSA(Recommender):
     the ridge regression of item i on the items of its pattern, d_i what is left over. It exists for any lambda > 0, and no row
     depends on another.
 
-    Parameters
-    ----------
-    regularization : lambda, above 0, in numbers of users.
-    neighbors : entries of a row of K beside its diagonal: of the items before it, those that explain most of it each for itself,
-        (Xᵀ C X)_ij^2 / ((Xᵀ C X)_jj + lambda), if any. With all of them, and users in common for all pairs, the model is EASE.
-    length_exponent : the larger, the less an event of a user with a long history counts in the fit; less regularization is right then.
-
     The order of the items is that of their popularity, the most popular first. Time O(products of XᵀX + items x neighbors^3);
     memory: the sparse Gram matrix while fitting, 16 items x neighbors bytes for the model.
     """
 
     name = "sansa"
-    search_space: ClassVar[dict[str, Any]] = {
-        "regularization": (1.0, 1000.0, "log"),
-        "neighbors": (10, 200, "int"),
-        "length_exponent": (0.0, 0.8, "linear"),
-    }
-    _state: ClassVar[tuple[str, ...]] = ("encoder_", "decoder_")
 
-    encoder_: CSR  # Kᵀ D^-1 (items, items): history -> hidden
-    decoder_: CSR  # -K diag(P)^-1 (items, items): hidden -> scores
+    regularization: float = number(default=100.0, above=0, search=(1.0, 1000.0, "log"), doc="lambda, in numbers of users.")
+    neighbors: int = whole(
+        default=30,
+        search=(10, 200, "int"),
+        doc="""
+            Entries of a row of K beside its diagonal: of the items before it, those that explain most of it each for itself,
+            (Xᵀ C X)_ij^2 / ((Xᵀ C X)_jj + lambda), if any. With all of them, and users in common for all pairs, the model is EASE.
+        """,
+    )
+    length_exponent: float = number(
+        default=0.0,
+        low=0,
+        high=10,
+        search=(0.0, 0.8, "linear"),
+        doc="The larger, the less an event of a user with a long history counts in the fit; less regularization is right then.",
+    )
 
-    def __init__(self, *, regularization: float = 100.0, neighbors: int = 30, length_exponent: float = 0.0) -> None:
-        self.regularization = regularization
-        self.neighbors = neighbors
-        self.length_exponent = length_exponent
-
-    def _check(self) -> None:
-        number("regularization", self.regularization, above=0)
-        whole("neighbors", self.neighbors)
-        number("length_exponent", self.length_exponent, low=0)
+    encoder_: CSR = fitted("items", "items")  # Kᵀ D^-1: history -> hidden
+    decoder_: CSR = fitted("items", "items")  # -K diag(P)^-1: hidden -> scores
 
     def estimate_memory(self, dataset: Dataset) -> int:
         """The Gram matrix as if no two users had two items in common, once more while it is put together; the factor."""
@@ -105,12 +99,6 @@ class SANSA(Recommender):
         strength = gram.data[before] ** 2 / diagonal[columns].astype(np.float32)
         lower = CSR(np.append(0, np.cumsum(counts)), columns, strength, gram.shape)
         return topk_rows(lower, min(self.neighbors, len(diagonal)), self.backend_)
-
-    def _check_shapes(self) -> None:
-        n = len(self.items_)
-        for layer in (self.encoder_, self.decoder_):
-            if not isinstance(layer, CSR) or layer.shape != (n, n) or layer.data.dtype != np.float32:
-                raise ValueError(f"a layer does not fit {n} items")
 
     def _scorer(self, profiles: Profiles) -> FactoredScorer:
         history = profiles.history.binary()

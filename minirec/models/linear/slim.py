@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from ...engine.ranking.neighbors import BLOCK, topk_product
 from ...engine.sparse import CSR
 from ...errors import ConvergenceWarning
 from ...options import thread_count
-from ..contract.checks import number
 from ..contract.monitor import Monitor
+from ..contract.parameters import number
 from ..forms.item_weights import LinearModel
 
 _MAX_SWEEPS = 10_000
@@ -30,29 +30,25 @@ class SLIM(LinearModel):
     beta, l1 their lambda. Solved for one column at a time by coordinate descent on the Gram matrix XᵀX, as Friedman et al. 2010
     ("Regularization paths for generalized linear models via coordinate descent", section 2.2, covariance updates).
 
-    Parameters
-    ----------
-    l1_regularization : at least 0, in numbers of users: an item whose common users with another are no more gets no weight to it.
-    l2_regularization : at least 0, in numbers of users. scikit-learn's ElasticNet has l1 = users alpha l1_ratio and
-        l2 = users alpha (1 - l1_ratio).
-    tol : above 0; a column is done when no weight moves by more in a sweep. Weights are mostly below 1.
-
     Time: a target costs (items that enter) x (their co-purchased items); memory: the sparse Gram matrix. `log_` has the
     mean number of sweeps and of weights a column; ConvergenceWarning where 10,000 sweeps were not enough.
     """
 
     name = "slim"
-    search_space: ClassVar[dict[str, Any]] = {"l1_regularization": (0.1, 50.0, "log"), "l2_regularization": (1.0, 1000.0, "log")}
 
-    def __init__(self, *, l1_regularization: float = 1.0, l2_regularization: float = 50.0, tol: float = 1e-5) -> None:
-        self.l1_regularization = l1_regularization
-        self.l2_regularization = l2_regularization
-        self.tol = tol
-
-    def _check(self) -> None:
-        number("l1_regularization", self.l1_regularization, low=0)
-        number("l2_regularization", self.l2_regularization, low=0)
-        number("tol", self.tol, above=0)
+    l1_regularization: float = number(
+        default=1.0,
+        low=0,
+        search=(0.1, 50.0, "log"),
+        doc="In numbers of users: an item whose common users with another are no more gets no weight to it.",
+    )
+    l2_regularization: float = number(
+        default=50.0,
+        low=0,
+        search=(1.0, 1000.0, "log"),
+        doc="In numbers of users. scikit-learn's ElasticNet has l1 = users alpha l1_ratio and l2 = users alpha (1 - l1_ratio).",
+    )
+    tol: float = number(default=1e-5, above=0, doc="A column is done when no weight moves by more in a sweep. Weights are mostly below 1.")
 
     def estimate_memory(self, dataset: Dataset) -> int:
         """An upper bound for the Gram matrix, as if no two users had two items in common; rows of it for each thread."""

@@ -18,7 +18,7 @@ Only positive similarities count, no document is its own neighbour, and of equal
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,19 +28,12 @@ from ...engine.ranking.neighbors import topk_product
 from ...engine.ranking.scorers import LinearScorer, Scores, pairs_by_block
 from ...engine.sparse import CSR, Index
 from ...errors import DataError, ParameterError
-from ..contract.checks import choice, number, whole
 from ..contract.explanation import Part
 from ..contract.monitor import Monitor
+from ..contract.parameters import choice, fitted, flag, number, whole
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 from ..forms.item_weights import LinearModel
-
-SIMILARITIES = ("cosine", "jaccard", "tfidf", "bm25")
-_SEARCH: dict[str, Any] = {
-    "neighbors": (10, 1000, "int"),
-    "similarity": list(SIMILARITIES[:3]),
-    "shrinkage": [0.0, 1.0, 10.0, 100.0],
-}
 
 
 class Similarity(NamedTuple):
@@ -84,23 +77,27 @@ class Similarity(NamedTuple):
 class _Neighbourhood(Recommender):
     """What the two models share: their parameters, and the collection that they compare."""
 
-    def __init__(
-        self, neighbors: int, similarity: str, shrinkage: float, use_weights: bool, k1: float, b: float,
-    ) -> None:  # fmt: skip
-        self.neighbors = neighbors
-        self.similarity = similarity
-        self.shrinkage = shrinkage
-        self.use_weights = use_weights
-        self.k1 = k1
-        self.b = b
+    neighbors: int = whole(default=100, search=(10, 1000, "int"), doc="Neighbors kept for each item (ItemKNN) or user (UserKNN).")
+    similarity: Literal["cosine", "jaccard", "tfidf", "bm25"] = choice(
+        default="cosine", search=["cosine", "jaccard", "tfidf"], doc="See the head of minirec/models/neighbors/knn.py."
+    )
+    shrinkage: float = number(
+        default=0.0,
+        low=0,
+        search=[0.0, 1.0, 10.0, 100.0],
+        doc="h: takes weight from similarities that rest on few users (of UserKNN: on few items). Not for bm25.",
+    )
+    use_weights: bool = flag(
+        default=False,
+        doc="Whether the summed weights of the events count, in vectors (not for jaccard) and in histories; else each item once.",
+    )
+    k1: float = number(default=1.2, above=0, high=1e6, doc="Saturation, for bm25 alone.")
+    b: float = number(
+        default=0.75, low=0, high=1, doc="Influence of an item's popularity (UserKNN: of a history's length), for bm25 alone."
+    )
 
     def _check(self) -> None:
-        whole("neighbors", self.neighbors)
-        choice("similarity", self.similarity, SIMILARITIES)
-        number("shrinkage", self.shrinkage, low=0)
-        choice("use_weights", self.use_weights, (False, True))
-        number("k1", self.k1, above=0)
-        number("b", self.b, low=0, high=1)
+        super()._check()
         if self.similarity == "bm25" and self.shrinkage:
             raise ParameterError("shrinkage does nothing to similarity='bm25', which is a dot product: leave it at 0")
 
@@ -134,38 +131,14 @@ class ItemKNN(_Neighbourhood, LinearModel):
     item is near to many, so with "target" it speaks for many items, and with "source" many items speak for it.
     Similarities: see the head of minirec/models/neighbors/knn.py.
 
-    Parameters
-    ----------
-    neighbors : neighbours kept for each item.
-    similarity : "cosine", "jaccard", "tfidf" or "bm25".
-    shrinkage : h, at least 0; takes weight from similarities that rest on few users. Not for bm25.
-    neighbors_of : "target" or "source".
-    use_weights : whether the summed weights of the events count, in vectors (not for jaccard) and histories; else each item once.
-    k1, b : saturation (above 0) and influence of the popularity of an item (0 to 1), for bm25 alone.
-
     Time O(sum of the squared lengths of the users' histories), memory O(items x neighbors).
     """
 
     name = "itemknn"
-    search_space: ClassVar[dict[str, Any]] = {**_SEARCH, "neighbors_of": ["target", "source"]}
 
-    def __init__(
-        self,
-        *,
-        neighbors: int = 100,
-        similarity: str = "cosine",
-        shrinkage: float = 0.0,
-        neighbors_of: str = "target",
-        use_weights: bool = False,
-        k1: float = 1.2,
-        b: float = 0.75,
-    ) -> None:
-        super().__init__(neighbors, similarity, shrinkage, use_weights, k1, b)
-        self.neighbors_of = neighbors_of
-
-    def _check(self) -> None:
-        super()._check()
-        choice("neighbors_of", self.neighbors_of, ("target", "source"))
+    neighbors_of: Literal["target", "source"] = choice(
+        default="target", search=["target", "source"], doc="Whose neighbors are kept: those of the item to recommend, or of the history's."
+    )
 
     def estimate_memory(self, dataset: Dataset) -> int:
         return 48 * dataset.n_items * min(self.neighbors, dataset.n_items) + 80 * len(dataset)
@@ -194,38 +167,16 @@ class UserKNN(_Neighbourhood):
     ratings: no means are taken off and the sum is not divided, as in Ferrari Dacrema et al. 2021. Similarities: see the head of
     minirec/models/neighbors/knn.py. A new user's history is compared with all users of the training; fold-in is exact.
 
-    Parameters
-    ----------
-    neighbors : neighbours kept for each user; of equal ones the user of the lower row.
-    similarity : "cosine", "jaccard", "tfidf" or "bm25".
-    shrinkage : h, at least 0; takes weight from similarities that rest on few items. Not for bm25.
-    use_weights : whether the summed weights of the events count, in vectors (not for jaccard) and scores; else each item once.
-    k1, b : saturation (above 0) and influence of the length of a history (0 to 1), for bm25 alone.
-
     Nothing is learned ahead but counts: a request costs O(sum over the history of the popularity of its items), a fit O(events).
     """
 
     name = "userknn"
-    search_space: ClassVar[dict[str, Any]] = _SEARCH
-    _state = ("idf_", "mean_length_", "by_item_", "scales_")
     _needs_users = True
 
-    idf_: NDArray[np.float32]  # (items,)
-    mean_length_: float
-    by_item_: CSR  # (items, users), the users' vectors
-    scales_: NDArray[np.float64]  # (users,)
-
-    def __init__(
-        self,
-        *,
-        neighbors: int = 100,
-        similarity: str = "cosine",
-        shrinkage: float = 0.0,
-        use_weights: bool = False,
-        k1: float = 1.2,
-        b: float = 0.75,
-    ) -> None:
-        super().__init__(neighbors, similarity, shrinkage, use_weights, k1, b)
+    idf_: Scores = fitted("items")
+    mean_length_: float = fitted()
+    by_item_: CSR = fitted("items", "users")  # the users' vectors
+    scales_: NDArray[np.float64] = fitted("users", dtype="float64")
 
     def estimate_memory(self, dataset: Dataset) -> int:
         return 80 * len(dataset) + 16 * dataset.n_users
@@ -251,13 +202,6 @@ class UserKNN(_Neighbourhood):
                 weight = weights[at] if self.use_weights else np.float32(1)
                 parts.append(Part("neighbour", self.users_[int(user)], float(similarity * weight)))
         return parts
-
-    def _check_shapes(self) -> None:
-        users, items = len(self.users_), len(self.items_)
-        if self.by_item_.shape != (items, users) or self.idf_.shape != (items,) or self.scales_.shape != (users,):
-            raise ValueError("the arrays do not fit the numbers of users and items")
-        if any(array.dtype.kind != "f" for array in (self.idf_, self.scales_)):
-            raise ValueError("the counts of the collection are not floating-point numbers")
 
 
 class _UserScorer:

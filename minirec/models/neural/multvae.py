@@ -22,10 +22,10 @@ from ...engine.ranking.scorers import Scores
 from ...engine.ranking.topk import Filters
 from ...engine.sparse import CSR
 from ...errors import DataError
-from ..contract.checks import number, whole
 from ..contract.events import merged_known
 from ..contract.explanation import Part, left_out_parts
 from ..contract.monitor import Monitor
+from ..contract.parameters import changed, fitted, number, seeded, whole, width
 from ..contract.request import Profiles
 from ..contract.stopping import mean_ndcg, rows_in
 from ..forms.vectors import FactorModel
@@ -51,33 +51,23 @@ class Autoencoder(FactorModel):
     the score, since a network is no sum: O(|I_u|) passes.
     """
 
-    _per_user: ClassVar[tuple[str, ...]] = ()
     _biases: ClassVar[int] = 1
     _resumes: ClassVar[bool] = True
 
-    encoder_weights_: Scores  # of the first layer, float32 (items, width)
-    encoder_bias_: Scores  # (width,)
+    factors: int = whole(default=200, high=65_536, search=[100, 200, 300], doc="Length of z.")
+    dropout: float = number(
+        default=0.5, low=0, below=1, search=(0.2, 0.8, "linear"), doc="Share of the numbers of x_u that are set to 0 in training."
+    )
+    learning_rate: float = number(default=0.001, above=0, high=100, doc="Of Adam.")
+    batch_size: int = whole(default=500, doc="Users of a step.")
+    iterations: int = whole(default=200, high=100_000, doc="Passes over the users, at the most.")
+    validation_share: float = number(default=0.1, low=0, high=0.5, doc="Share of the users that is held out, see above; 0: none.")
+    patience: int = whole(default=30, doc="Iterations without a better NDCG until training stops.")
+    seed: int | None = seeded(doc="Seed of initial weights, batches, dropout, z and held-out users; None draws a fresh one for each fit.")
 
-    factors: int
-    dropout: float
-    learning_rate: float
-    batch_size: int
-    iterations: int
-    validation_share: float
-    patience: int
-    seed: int
-
-    def _check(self) -> None:
-        for name in ("factors", "batch_size", "iterations", "patience"):
-            whole(name, getattr(self, name))
-        whole("seed", self.seed, 0)
-        number("learning_rate", self.learning_rate, above=0)
-        number("dropout", self.dropout, low=0, below=1)
-        number("validation_share", self.validation_share, low=0, high=0.5)
-
-    @abstractmethod
-    def _layers(self, items: int) -> list[tuple[str, tuple[int, ...]]]:
-        """The arrays of the state with their shapes."""
+    user_factors_: Scores = fitted(saved=False)  # there are none
+    encoder_weights_: Scores = fitted("items", "first")
+    encoder_bias_: Scores = fitted("first")
 
     @abstractmethod
     def _network(self, items: int, rng: np.random.Generator) -> Encoder:
@@ -97,14 +87,7 @@ class Autoencoder(FactorModel):
 
     def estimate_memory(self, dataset: Dataset) -> int:
         """Weights with Adam's averages, gradients, the best ones and those that are served; the logits; the events, twice."""
-        weights = sum(int(np.prod(shape)) for _, shape in self._layers(dataset.n_items))
-        return 4 * (7 * weights + max(_LOGITS, 32 * dataset.n_items)) + 24 * len(dataset)
-
-    def _check_shapes(self) -> None:
-        for name, shape in self._layers(len(self.items_)):
-            array = getattr(self, name)
-            if array.dtype != np.float32 or array.shape != shape:
-                raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, not float32 of {shape}")
+        return 4 * (7 * width(self, {"items": dataset.n_items}) + max(_LOGITS, 32 * dataset.n_items)) + 24 * len(dataset)
 
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
         events = train.binary
@@ -232,7 +215,7 @@ class Variational(Encoder):
 class MultVAE(Autoencoder):
     """Variational autoencoder with a multinomial likelihood: the history is a draw of |I_u| items from one distribution over all.
 
-    z_u ~ N(mu(x_u), diag e^s(x_u)), p_u = softmax(V tanh(W_3 z_u + b_3) + b); with x_u its dropped-out form where it goes in, minimise
+    z_u ~ N(mu(x_u), diag e^s(x_u)), p_u = softmax(V tanh(W_3 z_u + b_3) + b); with x_u its dropped-out form where it goes in, minimize
 
     mean_u -sum_{i in I_u} ln p_ui + beta_t KL(N(mu, e^s) | N(0, I)),  beta_t = beta min(1, t / anneal_steps) at step t
 
@@ -242,71 +225,26 @@ class MultVAE(Autoencoder):
     are theirs. Its schedule, min(.2, t / 200,000), is beta .2 and anneal_steps 40,000 here. mu and s are initialised as two layers
     (theirs is one twice as wide), biases with 0 (theirs N(0, .001^2)), and Adam is as said in Autoencoder.
 
-    Parameters
-    ----------
-    factors : length of z. hidden : width of the layers before and after it: the length of the vectors that are served, less 1.
-    beta : weight of the KL term in the end, at least 0. anneal_steps : batches until it is reached.
-    dropout : share of the numbers of x_u that are set to 0 in training.
-    learning_rate, batch_size, iterations, validation_share, patience : see Autoencoder. batch_size counts users.
-    seed : of initial weights, batches, dropout, z and held-out users.
-
     O(users (items hidden + hidden factors)) an iteration. Memory: seven times the weights, 2 items hidden, and 2^24 logits.
     """
 
     name = "multvae"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [100, 200, 300],
-        "beta": (0.05, 1.0, "log"),
-        "anneal_steps": (1000, 40_000, "int"),
-        "dropout": (0.2, 0.8, "linear"),
-    }
-    _state: ClassVar[tuple[str, ...]] = (
-        *("encoder_weights_", "encoder_bias_", "mean_weights_", "mean_bias_"),
-        *("decoder_weights_", "decoder_bias_", "item_factors_"),
+
+    hidden: int = whole(
+        default=600,
+        high=65_536,
+        doc="Width of the layers before and after z: the length of the vectors that are served, less 1.",
     )
+    beta: float = number(default=0.2, low=0, high=1e6, search=(0.05, 1.0, "log"), doc="Weight of the KL term in the end.")
+    anneal_steps: int = whole(default=40_000, search=(1000, 40_000, "int"), doc="Batches until beta is reached.")
 
-    mean_weights_: Scores  # of mu, (hidden, factors)
-    mean_bias_: Scores
-    decoder_weights_: Scores  # of W_3, (factors, hidden)
-    decoder_bias_: Scores
-
-    def __init__(
-        self,
-        *,
-        factors: int = 200,
-        hidden: int = 600,
-        beta: float = 0.2,
-        anneal_steps: int = 40_000,
-        dropout: float = 0.5,
-        learning_rate: float = 0.001,
-        batch_size: int = 500,
-        iterations: int = 200,
-        validation_share: float = 0.1,
-        patience: int = 30,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.hidden = hidden
-        self.beta = beta
-        self.anneal_steps = anneal_steps
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        whole("hidden", self.hidden)
-        whole("anneal_steps", self.anneal_steps)
-        number("beta", self.beta, low=0)
-
-    def _layers(self, items: int) -> list[tuple[str, tuple[int, ...]]]:
-        h, d = self.hidden, self.factors
-        shapes = (items, h), (h,), (h, d), (d,), (d, h), (h,), (items, h + 1)
-        return list(zip(self._state, shapes, strict=True))
+    encoder_weights_: Scores = fitted("items", "hidden")
+    encoder_bias_: Scores = fitted("hidden")
+    mean_weights_: Scores = fitted("hidden", "factors")  # of mu
+    mean_bias_: Scores = fitted("factors")
+    decoder_weights_: Scores = fitted("factors", "hidden")  # of W_3
+    decoder_bias_: Scores = fitted("hidden")
+    item_factors_: Scores = fitted("items", "hidden+1")
 
     def _network(self, items: int, rng: np.random.Generator) -> Variational:
         return Variational(items, self.hidden, self.factors, self.dropout, rng)
@@ -342,57 +280,23 @@ class Denoising(Encoder):
 class MultDAE(Autoencoder):
     """Denoising autoencoder with a multinomial likelihood: MultVAE without sampling, and with a ridge instead of the KL term.
 
-    z_u = tanh(W x_u + c), p_u = softmax(V z_u + b); with x_u its dropped-out form where it goes in, minimise, per batch of B users,
+    z_u = tanh(W x_u + c), p_u = softmax(V z_u + b); with x_u its dropped-out form where it goes in, minimize, per batch of B users,
 
     1/B (-sum_u sum_{i in I_u} ln p_ui + lambda (|W|^2 + |V|^2))
 
     Liang et al. 2018, section 2.3, with its best architecture, items -> 200 -> items; lambda is that of the authors' code.
 
-    Parameters
-    ----------
-    factors : length of z.  regularization : lambda, at least 0.  dropout, learning_rate, batch_size, iterations, validation_share,
-        patience, seed : see `MultVAE`.
-
     O(users items factors) an iteration. Memory: seven times the weights, 2 items factors, and 2^24 logits.
     """
 
     name = "multdae"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [100, 200, 400],
-        "regularization": (0.001, 1.0, "log"),
-        "dropout": (0.2, 0.8, "linear"),
-    }
-    _state: ClassVar[tuple[str, ...]] = ("encoder_weights_", "encoder_bias_", "item_factors_")
 
-    def __init__(
-        self,
-        *,
-        factors: int = 200,
-        regularization: float = 0.01,
-        dropout: float = 0.5,
-        learning_rate: float = 0.001,
-        batch_size: int = 500,
-        iterations: int = 200,
-        validation_share: float = 0.1,
-        patience: int = 30,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.regularization = regularization
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
+    factors: int = changed(search=[100, 200, 400])
+    regularization: float = number(default=0.01, low=0, high=1e6, search=(0.001, 1.0, "log"), doc="lambda.")
 
-    def _check(self) -> None:
-        super()._check()
-        number("regularization", self.regularization, low=0)
-
-    def _layers(self, items: int) -> list[tuple[str, tuple[int, ...]]]:
-        return list(zip(self._state, ((items, self.factors), (self.factors,), (items, self.factors + 1)), strict=True))
+    encoder_weights_: Scores = fitted("items", "factors")
+    encoder_bias_: Scores = fitted("factors")
+    item_factors_: Scores = fitted("items", "factors+1")
 
     def _network(self, items: int, rng: np.random.Generator) -> Denoising:
         return Denoising(items, self.factors, self.factors, self.dropout, rng)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from ...engine.nn.optimizers import SGD, Optimizer
 from ...engine.ranking.scorers import Scores, pairs_by_block
 from ...engine.reference.pairs import dense_layers
 from ...engine.sparse import CSR, Index
-from ..contract.checks import number, whole
 from ..contract.explanation import Part
+from ..contract.parameters import changed, fitted, number, whole
 from ..contract.request import Profiles
 from ..forms.fold_in import FoldInFactorModel, FoldInModel
 from ..forms.vectors import cosines
@@ -30,18 +30,11 @@ _TILE = 1024  # items that go through the tower at once
 
 
 class GMF(FusedModel, FoldInFactorModel):
-    """Generalised matrix factorization: the logit is h . (p_u * q_i) + b, a dot product with a weight for each coordinate.
+    """Generalized matrix factorization: the logit is h . (p_u * q_i) + b, a dot product with a weight for each coordinate.
 
     He et al. 2017, "Neural collaborative filtering", section 3.2, equation 11; vectors (h * p_u, b) and (q_i, 1). Trained by binary
     cross-entropy with sampled negatives (equation 7), see `SampledModel`; weights of events are not used. Differences: b is that of the
     authors' code; L2 may be asked for; a batch is of `batch_size` events with their negatives, where the paper counts samples.
-
-    Parameters
-    ----------
-    factors : d.  learning_rate : of Adam.  regularization : see `SampledModel`.  negatives : of each event, in each iteration.
-    negative_power : they are drawn among the items that the user has not, with probability proportional to n_j^negative_power: 0 is
-        uniform, as in the paper; larger values hold popular items back.
-    batch_size : events of a step.  iterations, validation_share, patience : see `StoppingModel`.  seed : of all chance.
 
     A new user's vector is o + B^T mean_{i in I_u} q_i; o and B are fitted to the known users by ridge regression.
     Fit O(events x (1 + negatives) x d) an iteration; memory O((users + items) d + batch_size (1 + negatives) d + events).
@@ -49,39 +42,7 @@ class GMF(FusedModel, FoldInFactorModel):
 
     name = "gmf"
     score_kind = "logit"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [16, 32, 64],
-        "learning_rate": (3e-4, 1e-2, "log"),
-        "regularization": (1e-6, 1e-1, "log"),
-        "negatives": (2, 10, "int"),
-        "negative_power": (0.0, 1.0, "linear"),
-    }
     _biases = 1
-
-    def __init__(
-        self,
-        *,
-        factors: int = 32,
-        learning_rate: float = 1e-3,
-        regularization: float = 0.0,
-        negatives: int = 4,
-        negative_power: float = 0.0,
-        batch_size: int = 512,
-        iterations: int = 30,
-        validation_share: float = 0.1,
-        patience: int = 5,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.learning_rate = learning_rate
-        self.regularization = regularization
-        self.negatives = negatives
-        self.negative_power = negative_power
-        self.batch_size = batch_size
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
 
     def estimate_memory(self, dataset: Dataset) -> int:
         return self._training_memory(dataset, 2 * self.factors, self.factors)
@@ -103,17 +64,23 @@ class _TowerModel(FusedModel, FoldInModel):
     """
 
     score_kind = "logit"
-    _state: ClassVar[tuple[str, ...]] = ("user_parts_", "item_parts_", "tower_", "item_sources_", "user_offset_")
-    _per_user: ClassVar[tuple[str, ...]] = ("user_parts_",)
 
-    user_parts_: Scores  # float32 (users, product + w_1)
-    item_parts_: Scores  # float32 (items, product + w_1)
-    tower_: Scores  # float32: W_2, b_2, ..., W_L, b_L, h and b, one after the other
-    layers: int
+    factors: int = changed(doc='The width of x_L, the "predictive factors"; for NeuMF also the length of p_u and q_i.')
+    layers: int = whole(
+        default=2,
+        high=16,
+        search=[1, 2, 3],
+        doc="""
+            L; x_1 and the embeddings have factors 2^(L-1) numbers, the paper's tower of 32, 16, 8 is factors=8, layers=2, as it
+            counts the concatenation.
+        """,
+    )
 
-    def _check(self) -> None:
-        super()._check()
-        whole("layers", self.layers)
+    user_parts_: Scores = fitted("users", "parts", per_user=True)  # product + w_1
+    item_parts_: Scores = fitted("items", "parts")
+    tower_: Scores = fitted("tower")  # W_2, b_2, ..., W_L, b_L, h and b, one after the other
+    item_sources_: Scores = fitted("items", "parts")
+    user_offset_: Scores = fitted("parts")
 
     def _widths(self) -> list[int]:
         return [self.factors << halvings for halvings in range(self.layers - 1, -1, -1)]
@@ -129,13 +96,11 @@ class _TowerModel(FusedModel, FoldInModel):
 
     def _check_shapes(self) -> None:
         d = self._product_width() + self._widths()[0]
-        for name, parts, n in (("user", self.user_parts_, len(self.users_)), ("item", self.item_parts_, len(self.items_))):
-            if parts.dtype != np.float32 or parts.shape != (n, d):
-                raise ValueError(f"{name}_parts_ has shape {parts.shape} for {n} {name}s and vectors of {d}")
+        if self.item_parts_.shape[1] != d:
+            raise ValueError(f"item_parts_ has vectors of {self.item_parts_.shape[1]} where {d} numbers are expected")
         size = sum((inputs + 1) * outputs for inputs, outputs in pairwise(self._widths())) + self.factors + 1
-        if self.tower_.dtype != np.float32 or self.tower_.shape != (size,):
-            raise ValueError(f"tower_ has shape {self.tower_.shape} where {size} numbers are expected")
-        self._check_sources(d)
+        if len(self.tower_) != size:
+            raise ValueError(f"tower_ has {len(self.tower_)} numbers where {size} are expected")
 
     def _store(self, network: FusedNetwork, events: CSR) -> None:
         assert network.tower is not None
@@ -221,12 +186,6 @@ class MLP(_TowerModel):
 
     He et al. 2017, "Neural collaborative filtering", section 3.3, equation 10. Trained as `GMF` is, with the same differences.
 
-    Parameters
-    ----------
-    factors : the width of x_L, the "predictive factors".  layers : L; x_1 and the embeddings have factors 2^(L-1) numbers, the paper's
-        tower of 32, 16, 8 is factors=8, layers=2, as it counts the concatenation.
-    learning_rate, regularization, negatives, negative_power, batch_size, iterations, validation_share, patience, seed : as in `GMF`.
-
     A new user's W_u p_u + b_1 is o + B^T mean_{i in I_u} q_i; o and B are fitted to the known users by ridge regression. Explanations
     are leave-one-out.
     Fit O(events x (1 + negatives) x w^2), w being the width of x_1; memory O((users + items) w + batch_size (1 + negatives) w + events).
@@ -234,34 +193,6 @@ class MLP(_TowerModel):
     """
 
     name = "mlp"
-    search_space: ClassVar[dict[str, Any]] = GMF.search_space | {"layers": [1, 2, 3]}
-
-    def __init__(
-        self,
-        *,
-        factors: int = 32,
-        layers: int = 2,
-        learning_rate: float = 1e-3,
-        regularization: float = 0.0,
-        negatives: int = 4,
-        negative_power: float = 0.0,
-        batch_size: int = 512,
-        iterations: int = 30,
-        validation_share: float = 0.1,
-        patience: int = 5,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.layers = layers
-        self.learning_rate = learning_rate
-        self.regularization = regularization
-        self.negatives = negatives
-        self.negative_power = negative_power
-        self.batch_size = batch_size
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
 
     def _network(self, events: CSR, rng: np.random.Generator) -> FusedNetwork:
         return FusedNetwork(tower=Tower(*events.shape, self._widths(), rng))
@@ -273,57 +204,24 @@ class NeuMF(_TowerModel):
     The logit is h . (p_u * q_i, x_L) + b, with x_L as in `MLP`. He et al. 2017, "Neural collaborative filtering", section 3.4,
     equation 12; as the last layer is linear, it is the sum of the logits of the two. Trained as `GMF` is, with the same differences.
 
-    Parameters
-    ----------
-    factors : length of p_u and q_i, and width of x_L.  layers : as in `MLP`.
-    pretraining : iterations of GMF and of MLP, each by itself, to begin from: their embeddings and layers are taken over, and h is
-        alpha times the one and 1 - alpha times the other (equation 13). 0: none.  alpha : see there.
-    learning_rate, regularization, negatives, negative_power, batch_size, iterations, validation_share, patience, seed : as in `GMF`.
-    After pretraining the paper goes on by plain SGD, because Adam's momenta are not kept, and so does this: with the same learning rate,
-    which moves little.
-
     New users, explanations and scoring: as in `MLP`; a new user's vectors h * p_u and W_u p_u + b_1 are fitted together.
     Fit and memory as GMF and MLP together; pretraining comes to it.
     """
 
     name = "neumf"
-    search_space: ClassVar[dict[str, Any]] = MLP.search_space | {"pretraining": [0, 5, 10]}
 
-    def __init__(
-        self,
-        *,
-        factors: int = 32,
-        layers: int = 2,
-        pretraining: int = 0,
-        alpha: float = 0.5,
-        learning_rate: float = 1e-3,
-        regularization: float = 0.0,
-        negatives: int = 4,
-        negative_power: float = 0.0,
-        batch_size: int = 512,
-        iterations: int = 30,
-        validation_share: float = 0.1,
-        patience: int = 5,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.layers = layers
-        self.pretraining = pretraining
-        self.alpha = alpha
-        self.learning_rate = learning_rate
-        self.regularization = regularization
-        self.negatives = negatives
-        self.negative_power = negative_power
-        self.batch_size = batch_size
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        whole("pretraining", self.pretraining, 0)
-        number("alpha", self.alpha, low=0, high=1)
+    pretraining: int = whole(
+        default=0,
+        low=0,
+        high=100_000,
+        search=[0, 5, 10],
+        doc="""
+            Iterations of GMF and of MLP, each by itself, to begin from: their embeddings and layers are taken over, and h is alpha
+            times the one and 1 - alpha times the other (equation 13). 0: none. After pretraining the paper goes on by plain SGD,
+            because Adam's momenta are not kept, and so does this: with the same learning rate, which moves little.
+        """,
+    )
+    alpha: float = number(default=0.5, low=0, high=1, doc="Share of GMF in h after pretraining.")
 
     def _product_width(self) -> int:
         return self.factors

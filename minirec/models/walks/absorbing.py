@@ -14,7 +14,7 @@ so many steps. The last node before the end is an item of the history, and so a 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,9 @@ from ...engine.ranking.scorers import Scores, pairs_by_block
 from ...engine.reference.absorption import around, sums
 from ...engine.sparse import CSR, Index
 from ...errors import DataError
-from ..contract.checks import choice, number, whole
 from ..contract.explanation import Part, history_parts
 from ..contract.monitor import Monitor
+from ..contract.parameters import changed, choice, fitted, flag, number, seeded, whole
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 
@@ -38,22 +38,27 @@ _Table = NDArray[np.float64]
 class _AbsorbingWalk(Recommender):
     """What the three have in common: the graph, what a walk earns, and the search for the part of the graph around a user."""
 
-    _state: ClassVar[tuple[str, ...]] = ("by_item_", "gains_", "rewards_")
     _needs_users: ClassVar[bool] = True
     _at_items: ClassVar[bool] = True  # absorbed by the items of the history; else by the user
 
-    steps: int
-    max_items: int
-    use_weights: bool
+    steps: int = whole(
+        default=15,
+        high=10_000,
+        search=(2, 30, "int"),
+        doc="Rounds of the recursion, the longest time. An item farther away than that has the score 0.",
+    )
+    max_items: int = whole(
+        default=6000,
+        search=(500, 20_000, "int"),
+        doc="No further user is followed once so many items are found beside those of the history.",
+    )
+    use_weights: bool = flag(
+        default=False, doc="Whether the summed weights of events are the weights of edges (all above 0); else each edge is 1."
+    )
 
-    by_item_: CSR  # (items, users), the weights of the edges
-    gains_: _Table  # (users,) what a walk earns on the way at each user
-    rewards_: _Table  # (steps + 1,) what it earns at its end, by the steps left
-
-    def _check(self) -> None:
-        whole("steps", self.steps)
-        whole("max_items", self.max_items)
-        choice("use_weights", self.use_weights, (False, True))
+    by_item_: CSR = fitted("items", "users")  # the weights of the edges
+    gains_: _Table = fitted("users", dtype="float64")  # what a walk earns on the way at each user
+    rewards_: _Table = fitted("steps+1", dtype="float64")  # what it earns at its end, by the steps left
 
     def estimate_memory(self, dataset: Dataset) -> int:
         return 56 * len(dataset) + 64 * (dataset.n_users + dataset.n_items)
@@ -71,12 +76,6 @@ class _AbsorbingWalk(Recommender):
 
     def _edges(self, matrix: CSR) -> CSR:
         return matrix if self.use_weights else matrix.binary()
-
-    def _check_shapes(self) -> None:
-        users, items = len(self.users_), len(self.items_)
-        if self.by_item_.shape != (items, users) or self.gains_.shape != (users,) or self.rewards_.shape != (self.steps + 1,):
-            raise ValueError("the arrays do not fit the numbers of users, items and steps")
-        super()._check_shapes()
 
     def _scorer(self, profiles: Profiles) -> _WalkScorer:
         return _WalkScorer(self, profiles)
@@ -153,23 +152,11 @@ class HittingTime(_AbsorbingWalk):
     of similarities between nodes of a graph"); see the head of minirec/models/walks/absorbing.py for the score. A new user is a node of its
     own for the time of the request, with edges to the items of the history.
 
-    Parameters
-    ----------
-    steps : rounds of the recursion, the longest time. An item farther away than that has the score 0.
-    max_items : no further user is followed once so many items are found beside those of the history.
-    use_weights : whether the summed weights of events are the weights of edges (all above 0); else each edge is 1.
-
     Nothing is learned. A user costs O(steps x edges of their part of the graph), memory as the events.
     """
 
     name = "hittingtime"
-    search_space: ClassVar[dict[str, Any]] = {"steps": (2, 30, "int"), "max_items": (500, 20_000, "int")}
     _at_items: ClassVar[bool] = False
-
-    def __init__(self, *, steps: int = 15, max_items: int = 6000, use_weights: bool = False) -> None:
-        self.steps = steps
-        self.max_items = max_items
-        self.use_weights = use_weights
 
 
 class AbsorbingTime(_AbsorbingWalk):
@@ -179,20 +166,10 @@ class AbsorbingTime(_AbsorbingWalk):
     minirec/models/walks/absorbing.py for the score. The user's own node is never on the way, as all its neighbours are ends: known
     and new users with the same history have the same scores.
 
-    Parameters
-    ----------
-    steps, max_items, use_weights : as in HittingTime.
-
     Nothing is learned. A user costs O(steps x edges of their part of the graph), memory as the events.
     """
 
     name = "absorbingtime"
-    search_space: ClassVar[dict[str, Any]] = HittingTime.search_space
-
-    def __init__(self, *, steps: int = 15, max_items: int = 6000, use_weights: bool = False) -> None:
-        self.steps = steps
-        self.max_items = max_items
-        self.use_weights = use_weights
 
 
 class AbsorbingCost(_AbsorbingWalk):
@@ -208,52 +185,21 @@ class AbsorbingCost(_AbsorbingWalk):
 
     We fit LDA by expectation maximisation (see engine/linalg/topics.py) where the paper samples; it is much faster, and deterministic.
 
-    Parameters
-    ----------
-    steps, max_items, use_weights : as in AbsorbingTime; with use_weights weights also count in both entropies.
-    entropy : "item" or "topic".
-    step_cost : cost of a step from a user to an item, in mean entropies, at least 0.
-    topics, topic_iterations, seed : number of topics, rounds and random start of LDA; for entropy="topic" alone.
-
     Time of a fit O(topic_iterations x topics x events) for topics, else O(events); of a user as AbsorbingTime.
     """
 
     name = "absorbingcost"
-    search_space: ClassVar[dict[str, Any]] = {
-        **HittingTime.search_space,
-        "entropy": ["item", "topic"],
-        "step_cost": (0.1, 3.0, "log"),
-        "topics": [10, 20, 50],
-    }
 
-    def __init__(
-        self,
-        *,
-        steps: int = 15,
-        max_items: int = 6000,
-        use_weights: bool = False,
-        entropy: str = "item",
-        step_cost: float = 1.0,
-        topics: int = 20,
-        topic_iterations: int = 50,
-        seed: int = 0,
-    ) -> None:
-        self.steps = steps
-        self.max_items = max_items
-        self.use_weights = use_weights
-        self.entropy = entropy
-        self.step_cost = step_cost
-        self.topics = topics
-        self.topic_iterations = topic_iterations
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        choice("entropy", self.entropy, ("item", "topic"))
-        number("step_cost", self.step_cost, low=0)
-        whole("topics", self.topics)
-        whole("topic_iterations", self.topic_iterations)
-        whole("seed", self.seed, 0)
+    use_weights: bool = changed(
+        doc="Whether the summed weights of events are the weights of edges (all above 0), and count in both entropies; else each edge is 1."
+    )
+    entropy: Literal["item", "topic"] = choice(default="item", search=["item", "topic"], doc="Of what E is the entropy, see above.")
+    step_cost: float = number(
+        default=1.0, low=0, high=1e6, search=(0.1, 3.0, "log"), doc="Cost of a step from a user to an item, in mean entropies."
+    )
+    topics: int = whole(default=20, high=10_000, search=[10, 20, 50], doc='Topics of LDA, for entropy="topic" alone.')
+    topic_iterations: int = whole(default=50, high=10_000, doc='Rounds of LDA, for entropy="topic" alone.')
+    seed: int | None = seeded(doc='Seed of the random start of LDA, for entropy="topic" alone; None draws a fresh one for each fit.')
 
     def estimate_memory(self, dataset: Dataset) -> int:
         tables = 24 * self.topics * (dataset.n_users + dataset.n_items) + 24 * len(dataset) if self.entropy == "topic" else 0

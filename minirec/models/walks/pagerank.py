@@ -1,9 +1,9 @@
-"""Personalised PageRank on the graph of users and items."""
+"""Personalized PageRank on the graph of users and items."""
 
 from __future__ import annotations
 
 from math import ceil, log
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,9 @@ from ...engine.graph.propagate import propagate
 from ...engine.ranking.scorers import Scores, pairs_by_block
 from ...engine.sparse import CSR, Floats, Index
 from ...errors import DataError
-from ..contract.checks import choice, number
 from ..contract.explanation import Part, history_parts
 from ..contract.monitor import Monitor
+from ..contract.parameters import fitted, flag, number
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 
@@ -33,35 +33,35 @@ class PersonalizedPageRank(Recommender):
     history, and a score is the sum of the shares of the walks that begin by each. A new user is a node of its own for the time of
     the request, with edges to the items of the history.
 
-    Parameters
-    ----------
-    damping : d, above 0 and below 1. The larger, the longer the walks, and the more the score is popularity.
-    tol : probability that is left out, above 0 and below 1.
-    tail_exponent : t, at least 0, of the popularity n_j of the item: the knob of the tail. 0 is the source; at 1 the share of the visits
-        is that of the item's events (the ratio to what a walk without a start would give).
-    use_weights : whether the summed weights of events are the weights of edges (all above 0); else each edge is 1.
-
     Nothing is learned. A user costs O(events x log(tol) / log(d)), memory 256 bytes a user and item for each thread.
     """
 
     name = "pagerank"
-    search_space: ClassVar[dict[str, Any]] = {"damping": (0.1, 0.95, "linear"), "tail_exponent": (0.0, 1.0, "linear")}
-    _state: ClassVar[tuple[str, ...]] = ("by_item_",)
     _needs_users: ClassVar[bool] = True
 
-    by_item_: CSR  # (items, users), the weights of the edges
+    damping: float = number(
+        default=0.5,
+        above=0,
+        high=0.999,
+        search=(0.1, 0.95, "linear"),
+        doc="d. The larger, the longer the walks, and the more the score is popularity.",
+    )
+    tol: float = number(default=1e-6, low=1e-12, below=1, doc="Probability that is left out.")
+    tail_exponent: float = number(
+        default=0.0,
+        low=0,
+        high=10,
+        search=(0.0, 1.0, "linear"),
+        doc="""
+            t, of the popularity n_j of the item: the knob of the tail. 0 is the source; at 1 the share of the visits is that of
+            the item's events (the ratio to what a walk without a start would give).
+        """,
+    )
+    use_weights: bool = flag(
+        default=False, doc="Whether the summed weights of events are the weights of edges (all above 0); else each edge is 1."
+    )
 
-    def __init__(self, *, damping: float = 0.5, tol: float = 1e-6, tail_exponent: float = 0.0, use_weights: bool = False) -> None:
-        self.damping = damping
-        self.tol = tol
-        self.tail_exponent = tail_exponent
-        self.use_weights = use_weights
-
-    def _check(self) -> None:
-        for name in ("damping", "tol"):
-            number(name, getattr(self, name), above=0, high=np.nextafter(1.0, 0.0))
-        number("tail_exponent", self.tail_exponent, low=0)
-        choice("use_weights", self.use_weights, (False, True))
+    by_item_: CSR = fitted("items", "users")  # the weights of the edges
 
     def estimate_memory(self, dataset: Dataset) -> int:
         return 56 * len(dataset) + 32 * _WIDTH * (dataset.n_users + dataset.n_items)
@@ -75,11 +75,6 @@ class PersonalizedPageRank(Recommender):
         if not (matrix.data > 0).all():
             raise DataError("PersonalizedPageRank with use_weights=True needs weights above 0: they are shares of probabilities")
         return matrix
-
-    def _check_shapes(self) -> None:
-        if self.by_item_.shape != (len(self.items_), len(self.users_)):
-            raise ValueError("the graph does not fit the numbers of users and items")
-        super()._check_shapes()
 
     def _scorer(self, profiles: Profiles) -> _RankScorer:
         return _RankScorer(self, profiles)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ...data.dataset import Dataset
 from ...engine.ranking.neighbors import topk_product, topk_rows
 from ...engine.sparse import CSR
-from ..contract.checks import choice, number, whole
 from ..contract.monitor import Monitor
+from ..contract.parameters import choice, flag, number, whole
 from ..forms.item_weights import LinearModel
 
 
@@ -27,36 +27,28 @@ class P3alpha(LinearModel):
     Dacrema et al. 2021 ("A troubling analysis of reproducibility and progress in recommender systems research") a walk does not
     end where its second step was, and only the largest weights are kept. Their figures are those of neighbors_of="both".
 
-    Parameters
-    ----------
-    alpha : power of the transition probabilities, at least 0; 1 for the plain walk.
-    neighbors : weights kept for each item; of equal ones those of the lower rows.
-    neighbors_of : "source": the largest of each row i, an item of the history; "both": and of these the largest of each
-        column j, an item to recommend.
-    normalize : scale each row, once cut, to a sum of 1; columns are cut after that.
-
     Time O(sum of the squared lengths of the users' histories), memory O(items x neighbors).
     """
 
     name = "p3alpha"
-    search_space: ClassVar[dict[str, Any]] = {
-        "alpha": (0.2, 1.6, "linear"),
-        "neighbors": (20, 1000, "int"),
-        "neighbors_of": ["source", "both"],
-        "normalize": [False, True],
-    }
 
-    def __init__(self, *, alpha: float = 1.0, neighbors: int = 100, neighbors_of: str = "source", normalize: bool = False) -> None:
-        self.alpha = alpha
-        self.neighbors = neighbors
-        self.neighbors_of = neighbors_of
-        self.normalize = normalize
-
-    def _check(self) -> None:
-        number("alpha", self.alpha, low=0)
-        whole("neighbors", self.neighbors)
-        choice("neighbors_of", self.neighbors_of, ("source", "both"))
-        choice("normalize", self.normalize, (False, True))
+    alpha: float = number(
+        default=1.0,
+        low=0,
+        high=10,
+        search=(0.2, 1.6, "linear"),
+        doc="Power of the transition probabilities; 1 for the plain walk.",
+    )
+    neighbors: int = whole(default=100, search=(20, 1000, "int"), doc="Weights kept for each item; of equal ones those of the lower rows.")
+    neighbors_of: Literal["source", "both"] = choice(
+        default="source",
+        search=["source", "both"],
+        doc="""
+            "source": the largest of each row i, an item of the history; "both": and of these the largest of each column j, an item
+            to recommend.
+        """,
+    )
+    normalize: bool = flag(default=False, search=[False, True], doc="Scale each row, once cut, to a sum of 1; columns are cut after that.")
 
     def estimate_memory(self, dataset: Dataset) -> int:
         return 48 * dataset.n_items * min(self.neighbors, dataset.n_items) + 64 * len(dataset)
@@ -96,25 +88,17 @@ class RP3beta(P3alpha):
 
     Paudel et al. 2017, "Updatable, accurate, diverse, and scalable recommendations for interactive applications".
     The division comes before the largest weights are chosen, and before `normalize`.
-
-    Parameters
-    ----------
-    alpha, neighbors, neighbors_of, normalize : as in P3alpha.
-    beta : the knob of the tail, at least 0: the larger, the less popular the items recommended; 0 is P3alpha.
     """
 
     name = "rp3beta"
-    search_space: ClassVar[dict[str, Any]] = {**P3alpha.search_space, "beta": (0.0, 1.0, "linear")}
 
-    def __init__(
-        self, *, alpha: float = 1.0, beta: float = 0.6, neighbors: int = 100, neighbors_of: str = "source", normalize: bool = False
-    ) -> None:
-        super().__init__(alpha=alpha, neighbors=neighbors, neighbors_of=neighbors_of, normalize=normalize)
-        self.beta = beta
-
-    def _check(self) -> None:
-        super()._check()
-        number("beta", self.beta, low=0)
+    beta: float = number(
+        default=0.6,
+        low=0,
+        high=10,
+        search=(0.0, 1.0, "linear"),
+        doc="The knob of the tail: the larger, the less popular the items recommended; 0 is P3alpha.",
+    )
 
     def _end_scale(self, popularity: NDArray[np.float64]) -> NDArray[np.float64]:
         scale: NDArray[np.float64] = popularity**self.beta

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from minirec.data.dataset import Dataset
 from minirec.engine.ranking.scorers import FactoredScorer
 from minirec.engine.sparse import CSR
-from minirec.errors import NotSupportedError, ParameterError
-from minirec.models import EASE, SANSA
+from minirec.errors import ModelFileError, NotSupportedError, ParameterError
+from minirec.models import EASE, SANSA, load_model
 from minirec.testing.sets import shop
 
 
@@ -102,7 +102,7 @@ def test_nothing_of_the_size_of_items_squared_is_held():
     assert model.encoder_.nnz <= 4 * n
 
 
-def test_what_is_refused():
+def test_what_is_refused(tmp_path):
     with pytest.raises(ParameterError, match="neighbors"):
         SANSA(neighbors=0).fit(shop())
     with pytest.raises(ParameterError, match="regularization"):
@@ -113,5 +113,6 @@ def test_what_is_refused():
     with pytest.raises(NotSupportedError):
         model.forget(100)
     model.decoder_ = CSR(model.decoder_.indptr, model.decoder_.indices, model.decoder_.data, (24, 25))
-    with pytest.raises(ValueError, match="layer"):
-        model._check_shapes()
+    model.save(tmp_path / "model.npz")
+    with pytest.raises(ModelFileError, match="decoder_ has shape"):
+        load_model(tmp_path / "model.npz")

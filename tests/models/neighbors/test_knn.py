@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from minirec.data.dataset import Dataset
 from minirec.errors import DataError, NotSupportedError, ParameterError
 from minirec.models import ItemKNN, UserKNN
-from minirec.models.neighbors.knn import SIMILARITIES
 from minirec.options import options
 from minirec.testing.sets import shop
 
 SEEDS = st.integers(0, 10_000)
+SIMILARITIES = ("cosine", "jaccard", "tfidf", "bm25")
 
 
 def dataset(x):

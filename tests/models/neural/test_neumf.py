@@ -232,7 +232,7 @@ def test_files_whose_arrays_do_not_fit(name, tmp_path):
     model = NeuMF(**SMALL).fit(shop())
     setattr(model, name, getattr(model, name)[..., :-1].copy())
     model.save(tmp_path / "model.npz")
-    with pytest.raises(ModelFileError, match=name):
+    with pytest.raises(ModelFileError, match=r"_ has (shape|vectors|\d+ numbers)"):
         load_model(tmp_path / "model.npz")
 
 

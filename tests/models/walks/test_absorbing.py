@@ -274,5 +274,5 @@ def test_damaged_state_is_found(cls, tmp_path):
     model = cls().fit(shop())
     model.by_item_ = model.by_item_.rows(np.arange(3))
     model.save(tmp_path / "model.npz")
-    with pytest.raises(ValueError, match="fit"):
+    with pytest.raises(ValueError, match="by_item_ has shape"):
         load_model(tmp_path / "model.npz")
