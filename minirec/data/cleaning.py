@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, ParameterError
 from .account import MAX_EXAMPLES, Account
+from .convert import Events, as_dataset
 from .dataset import Dataset
 from .ids import IdIndex
 
@@ -18,7 +19,7 @@ Bools = NDArray[np.bool_]
 
 
 def clean(
-    data: Dataset,
+    data: Events,
     *,
     kinds: Sequence[str] | None = None,
     kind_weights: Mapping[str, float] | None = None,
@@ -50,6 +51,7 @@ def clean(
     >>> len(cleaned), account.total("removed"), account.total("merged")
     (2, 1, 1)
     """
+    data = as_dataset(data, "data")
     _check(data, kinds, kind_weights, min_weight, max_user_events, duplicates, min_user_items, min_item_users)
     account = Account(events_in=len(data))
     if kinds is not None or kind_weights is not None:

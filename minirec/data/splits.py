@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, ParameterError
+from .convert import Events, as_dataset
 from .dataset import Dataset
 
 SPLITS = ("time", "random", "leave-last", "users", "cold-items")
@@ -16,7 +17,7 @@ Bools = NDArray[np.bool_]
 
 @overload
 def split(
-    data: Dataset,
+    data: Events,
     how: Literal["time", "random", "leave-last", "cold-items"] | None = None,
     *,
     test: float = 0.2,
@@ -25,11 +26,11 @@ def split(
 ) -> tuple[Dataset, Dataset]: ...
 @overload
 def split(
-    data: Dataset, how: Literal["users"], *, test: float = 0.2, seed: int = 0, fold_in: float = 0.8
+    data: Events, how: Literal["users"], *, test: float = 0.2, seed: int = 0, fold_in: float = 0.8
 ) -> tuple[Dataset, Dataset, Dataset]: ...
 @overload
-def split(data: Dataset, how: str | None = None, *, test: float = 0.2, seed: int = 0, fold_in: float = 0.8) -> tuple[Dataset, ...]: ...
-def split(data: Dataset, how: str | None = None, *, test: float = 0.2, seed: int = 0, fold_in: float = 0.8) -> tuple[Dataset, ...]:
+def split(data: Events, how: str | None = None, *, test: float = 0.2, seed: int = 0, fold_in: float = 0.8) -> tuple[Dataset, ...]: ...
+def split(data: Events, how: str | None = None, *, test: float = 0.2, seed: int = 0, fold_in: float = 0.8) -> tuple[Dataset, ...]:
     """Split events into train and test ("users": into train, fold-in and target). Each part is compacted; no event is lost.
 
     how :
@@ -56,6 +57,7 @@ def split(data: Dataset, how: str | None = None, *, test: float = 0.2, seed: int
     >>> bool(train.timestamp.max() < test.timestamp.min())
     True
     """
+    data = as_dataset(data, "data")
     if how is None:
         how = "time" if data.timestamp is not None else "random"
     if how not in SPLITS:

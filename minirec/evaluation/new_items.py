@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.dataset import Dataset
+from ..data.convert import Events, as_dataset
 from ..data.ids import Id
 from ..engine.sparse import CSR
 from ..errors import DataError
@@ -22,7 +22,7 @@ METRICS = ("recall", "ndcg")
 _ALL = "among_all."  # before the name of a metric: the new items stand in one ranking with all others
 
 
-def evaluate_new_items(models: Models, train: Dataset, test: Dataset, *, k: int | Iterable[int] = (10, 20), seed: int = 0) -> Result:
+def evaluate_new_items(models: Models, train: Events, test: Events, *, k: int | Iterable[int] = (10, 20), seed: int = 0) -> Result:
     """Rank items that train does not have, for users that it has: recall@k and ndcg@k among the new items alone, and
     among_all.recall@k and among_all.ndcg@k among these and all items of train that the user has not seen.
 
@@ -33,7 +33,7 @@ def evaluate_new_items(models: Models, train: Dataset, test: Dataset, *, k: int 
     models : a fitted model, or {name: fitted model}. k : lengths of the lists. seed : of bootstrap and randomisation.
     """
     named, ks = checked_models(models), checked_lengths(k)
-    train, test = train.compact(), test.compact()
+    train, test = as_dataset(train, "train").compact(), as_dataset(test, "test").compact()
     news = [item for item in test.items if item not in train.items]
     if not news:
         raise DataError("test has no item that train does not have: split with how='cold-items', or use evaluate")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.convert import Events, as_dataset
 from ..data.dataset import Dataset
 from ..data.ids import IdIndex, Rows
 from ..data.popularity import popularity_groups
@@ -28,13 +29,13 @@ Models = Recommender | Mapping[str, Recommender]
 
 def evaluate(
     models: Models,
-    train: Dataset,
-    test: Dataset,
+    train: Events,
+    test: Events,
     *,
     k: int | Iterable[int] = (10, 20),
     metrics: Iterable[str] | None = None,
     exclude_seen: bool = True,
-    fold_in: Dataset | None = None,
+    fold_in: Events | None = None,
     item_vectors: NDArray[np.floating[Any]] | None = None,
     threshold: float | None = None,
     seed: int = 0,
@@ -69,7 +70,8 @@ def evaluate(
     names = None if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
     ranking = None if names is None else [name for name in names if name not in RATINGS]
     expand(ranking)  # a wrong name is refused before the work
-    train = train.compact()
+    train, test = as_dataset(train, "train").compact(), as_dataset(test, "test")
+    fold_in = None if fold_in is None else as_dataset(fold_in, "fold_in")
     if not len(train) or not len(test):
         raise DataError("evaluate needs events in both train and test")
     task = _task(named, train, test, fold_in, exclude_seen)

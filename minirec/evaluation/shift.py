@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.convert import Events, as_dataset
 from ..data.dataset import Dataset
 from ..errors import DataError, ParameterError
 
@@ -34,7 +35,7 @@ class ItemShift(NamedTuple):
         return f"Item shares of validation and test {verdict} (distance {self.distance:.3f}, by chance {self.chance:.3f}; p = {self.p:.2g})"
 
 
-def item_shift(validation: Dataset, test: Dataset, *, rounds: int = ROUNDS, level: float = LEVEL, seed: int = 0) -> ItemShift:
+def item_shift(validation: Events, test: Events, *, rounds: int = ROUNDS, level: float = LEVEL, seed: int = 0) -> ItemShift:
     """Do validation and test differ in the shares of their items by more than chance?
 
     distance : D = 1/2 sum_i |v_i / V - t_i / T| of the shares that item i has of the V distinct pairs of user and item in validation
@@ -53,6 +54,7 @@ def item_shift(validation: Dataset, test: Dataset, *, rounds: int = ROUNDS, leve
     """
     if not isinstance(rounds, int) or rounds < 1 or not 1 / (1 + rounds) < level < 1:
         raise ParameterError(f"level must be below 1 and above 1 / (1 + rounds), got level={level!r} and rounds={rounds!r}")
+    validation, test = as_dataset(validation, "validation"), as_dataset(test, "test")
     if not len(validation) or not len(test):
         raise DataError("item_shift compares two parts, and one of them has no events")
     (user, n_users), (item, n_items) = (_common(validation, test, what) for what in ("users", "items"))

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..data.convert import Events, as_dataset
 from ..data.dataset import Dataset
 from ..data.splits import split
 from ..errors import (
@@ -87,14 +88,14 @@ class Tuning:
 
 def tune(
     model: Recommender | type[Recommender],
-    train: Dataset,
+    train: Events,
     *,
     space: Space | None = None,
     metric: str = "ndcg@20",
     budget: str | int = "5m",
     validation: float = 0.1,
     split_by: str | None = None,
-    test: Dataset | None = None,
+    test: Events | None = None,
     sampler: str = "random",
     seed: int = 0,
     callback: Callable[[Trial], object] | None = None,
@@ -121,6 +122,8 @@ def tune(
 
     A setting that fails (diverged, too large for the memory budget, refused) is a failed trial with its error, not an end.
     """
+    train = as_dataset(train, "train")
+    test = None if test is None else as_dataset(test, "test")
     base = model() if isinstance(model, type) else model
     ranges = _checked_space(base, space)
     trials_left, seconds_left = _budget(budget)

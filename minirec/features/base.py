@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.convert import Events, as_dataset
 from ..data.dataset import Dataset
 from ..errors import DataError, ModelFitError, ParameterError
 
@@ -218,7 +219,7 @@ def digest_of(*parts: Any) -> str:
 
 
 def add_content(
-    dataset: Dataset,
+    dataset: Events,
     extractor: Transformer,
     columns: str | Sequence[str] | None = ("title", "category"),
     *,
@@ -231,6 +232,7 @@ def add_content(
     weights of fields are refused. With None, the things are the item ids (`Precomputed`). The extractor is fitted on them if it has
     not been. Keep it: `extractor.transform` makes the vectors of items that come later.
     """
+    dataset = as_dataset(dataset, "dataset")
     features, names = dataset.item_features, (columns,) if isinstance(columns, str) else tuple(columns or ())
     if columns is not None and (not names or any(column not in features for column in names)):
         raise DataError(f"item features {list(names)} are asked for; {dataset.name!r} has {sorted(features) or 'none'}")

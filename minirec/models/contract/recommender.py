@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from ...data.convert import Events, as_dataset
 from ...data.dataset import Dataset
 from ...data.ids import Id, IdIndex, Ids, Rows, checked_id
 from ...engine.backend import one_blas_thread, resolve
@@ -105,8 +106,8 @@ class Recommender(Parametrized, ABC):
 
     def fit(
         self,
-        train: Dataset,
-        validation: Dataset | None = None,
+        train: Events,
+        validation: Events | None = None,
         *,
         progress: Progress | None = None,
         callback: Callback | None = None,
@@ -121,8 +122,8 @@ class Recommender(Parametrized, ABC):
             never stopped; `log_` has the iterations from there on alone. For sequence models and autoencoders; NotSupportedError
             of others, ModelFileError where the file is of other parameters or data.
         """
-        if not isinstance(train, Dataset):
-            raise ParameterError(f"fit takes a minirec.Dataset (see minirec.read and Dataset.from_arrays), got {type(train).__name__}")
+        train = as_dataset(train, "train")
+        validation = None if validation is None else as_dataset(validation, "validation")
         self._check()
         if checkpoint is not None and not self._resumes:
             raise NotSupportedError(f"{type(self).__name__} cannot go on from a checkpoint: leave it out")

@@ -1,0 +1,80 @@
+"""Events in whatever form they are at hand, as a Dataset: wherever a function takes events, it takes all of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from ..errors import DataError, ParameterError
+from .dataset import Dataset
+from .reading.readers import read
+from .reading.tables import column_names
+
+
+class Matrix(Protocol):
+    """A SciPy sparse matrix or array."""
+
+    def tocoo(self) -> Any:
+        """The same by coordinates."""
+
+
+Events: TypeAlias = Dataset | Mapping[str, Any] | Iterable[Any] | Matrix  # tables of pandas, polars and Arrow count as iterables
+_FORMS = (
+    "a Dataset, a table (pandas, polars, Arrow, or a dictionary of columns), a SciPy sparse matrix of users x items, "
+    "or a list of (user, item), (user, item, weight) or (user, item, weight, time)"
+)
+
+
+def as_dataset(events: Events, what: str = "events") -> Dataset:
+    """The events as a Dataset; one that is a Dataset already is returned as it is.
+
+    A table is read by `minirec.read`, which guesses the columns by their names. The rows and columns of a sparse matrix are the ids of
+    users and items, its stored values the weights; stored zeros are no events. Rows of triples are events in the order of time where
+    they have no fourth entry. `what` names the argument in the error: ParameterError for anything else.
+
+    >>> from minirec.data.convert import as_dataset
+    >>> as_dataset([("ann", "tea"), ("bob", "tea"), ("bob", "milk")])
+    Dataset('events': 3 events, 2 users, 2 items)
+    """
+    if isinstance(events, Dataset):
+        return events
+    if isinstance(events, (str, Path)):
+        raise ParameterError(f"{what} is a path, {str(events)!r}: read it first, minirec.read({str(events)!r})")
+    if hasattr(events, "tocoo") and len(getattr(events, "shape", ())) == 2:
+        return _of_matrix(events)
+    if not isinstance(events, np.ndarray) and column_names(events) is not None:
+        return read(events)
+    if isinstance(events, Iterable) and not isinstance(events, bytes):
+        return _of_rows(list(events), what)
+    raise ParameterError(f"{what} takes {_FORMS}; got {type(events).__name__}")
+
+
+def _of_matrix(matrix: Any) -> Dataset:
+    entries = matrix.tocoo()
+    values = np.asarray(entries.data)
+    stored = values != 0
+    users, items = np.asarray(entries.row)[stored], np.asarray(entries.col)[stored]
+    return Dataset.from_arrays(users.astype(np.int64), items.astype(np.int64), values[stored])
+
+
+def _of_rows(rows: list[Any], what: str) -> Dataset:
+    """(user, item[, weight[, time]]), one an event."""
+    if not rows:
+        raise DataError(f"{what}: the list of events is empty")
+    widths = [len(row) if isinstance(row, (tuple, list, np.ndarray)) else 0 for row in rows]
+    width = widths[0] if widths[0] in (2, 3, 4) else max(widths)
+    wrong = next((at for at, found in enumerate(widths) if found != width or width not in (2, 3, 4)), None)
+    if wrong is not None:
+        raise ParameterError(f"{what} takes {_FORMS}; entry {wrong} is {rows[wrong]!r}")
+    columns = [[_plain(row[at]) for row in rows] for at in range(width)]
+    return Dataset.from_arrays(*columns)
+
+
+def _plain(value: Any) -> Any:
+    """A float that is a whole number as an int: an array of triples has one type for ids and weights."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53 else value
