@@ -110,6 +110,6 @@ def nothing_works_before_fit(subject: Subject) -> None:
 @check
 def data_of_another_type_is_refused(subject: Subject) -> None:
     """`fit` takes a Dataset, and one with events."""
-    refuses(ParameterError, lambda: subject.make().fit(np.ones((3, 3))), "fit on an array", "Dataset")  # type: ignore[arg-type]
+    refuses(ParameterError, lambda: subject.make().fit(np.ones((3, 3))), "fit on an array", "Dataset")
     empty = shop().select(np.zeros(0, np.int64))
     refuses(ValueError, lambda: subject.make().fit(empty), "fit without events", "no events")
