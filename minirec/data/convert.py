@@ -32,8 +32,8 @@ def as_dataset(events: Events, what: str = "events") -> Dataset:
     """The events as a Dataset; one that is a Dataset already is returned as it is.
 
     A table is read by `minirec.read`, which guesses the columns by their names. The rows and columns of a sparse matrix are the ids of
-    users and items, its stored values the weights; stored zeros are no events. Rows of triples are events in the order of time where
-    they have no fourth entry. `what` names the argument in the error: ParameterError for anything else.
+    users and items, its stored values the weights; stored zeros are no events. A list of tuples is in the
+    order of time where they have no fourth entry. An array of NumPy alone is refused: it could be triples or a dense matrix. `what` names the argument in the error: ParameterError for anything else.
 
     >>> from minirec.data.convert import as_dataset
     >>> as_dataset([("ann", "tea"), ("bob", "tea"), ("bob", "milk")])
@@ -45,7 +45,12 @@ def as_dataset(events: Events, what: str = "events") -> Dataset:
         raise ParameterError(f"{what} is a path, {str(events)!r}: read it first, minirec.read({str(events)!r})")
     if hasattr(events, "tocoo") and len(getattr(events, "shape", ())) == 2:
         return _of_matrix(events)
-    if not isinstance(events, np.ndarray) and column_names(events) is not None:
+    if isinstance(events, np.ndarray) and events.dtype.names is None:
+        raise ParameterError(
+            f"{what} is an array of shape {events.shape}, which could be triples or a matrix: pass Dataset.from_arrays(users, items, "
+            "weights) for columns, or scipy.sparse.csr_array(array) for a matrix of users x items"
+        )
+    if column_names(events) is not None:
         return read(events)
     if isinstance(events, Iterable) and not isinstance(events, bytes):
         return _of_rows(list(events), what)
@@ -69,12 +74,5 @@ def _of_rows(rows: list[Any], what: str) -> Dataset:
     wrong = next((at for at, found in enumerate(widths) if found != width or width not in (2, 3, 4)), None)
     if wrong is not None:
         raise ParameterError(f"{what} takes {_FORMS}; entry {wrong} is {rows[wrong]!r}")
-    columns = [[_plain(row[at]) for row in rows] for at in range(width)]
+    columns = [[row[at].item() if isinstance(row[at], np.generic) else row[at] for row in rows] for at in range(width)]
     return Dataset.from_arrays(*columns)
-
-
-def _plain(value: Any) -> Any:
-    """A float that is a whole number as an int: an array of triples has one type for ids and weights."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53 else value

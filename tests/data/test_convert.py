@@ -19,7 +19,6 @@ def forms():
         "dictionary": columns,
         "rows": ROWS,
         "lists": [list(row) for row in ROWS],
-        "array": np.array(ROWS),
         "generator": (row for row in ROWS),
         "csr_array": sparse.csr_array(matrix),
         "csr_matrix": sparse.csr_matrix(matrix),
@@ -79,7 +78,7 @@ def test_rows_with_a_time_are_ordered_by_it():
         ([], DataError, "data: the list of events is empty"),
         ([("u", "a"), ("u", "b", 1)], ParameterError, r"entry 1 is \('u', 'b', 1\)"),
         ([1, 2], ParameterError, "entry 0 is 1"),
-        (np.ones((3, 7)), ParameterError, "entry 0"),
+        (np.ones((3, 3)), ParameterError, "data is an array of shape .3, 3., which could be triples or a matrix: pass Dataset"),
         ([("u", 1.5)], DataError, "item id 1.5"),
     ],
 )
