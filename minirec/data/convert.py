@@ -32,8 +32,9 @@ def as_dataset(events: Events, what: str = "events") -> Dataset:
     """The events as a Dataset; one that is a Dataset already is returned as it is.
 
     A table is read by `minirec.read`, which guesses the columns by their names. The rows and columns of a sparse matrix are the ids of
-    users and items, its stored values the weights; stored zeros are no events. A list of tuples is in the
-    order of time where they have no fourth entry. An array of NumPy alone is refused: it could be triples or a dense matrix. `what` names the argument in the error: ParameterError for anything else.
+    users and items, its stored values the weights; stored zeros are no events. Tuples are in the order of time where they have no
+    fourth entry. An array of NumPy alone is refused: it could be triples or a dense matrix. `what` names the argument in the error:
+    ParameterError for anything else.
 
     >>> from minirec.data.convert import as_dataset
     >>> as_dataset([("ann", "tea"), ("bob", "tea"), ("bob", "milk")])
