@@ -58,6 +58,11 @@ def with_items(
     return replace(data, item_features={**data.item_features, **features})
 
 
+def read_columns(source: Any, account: Account) -> tuple[list[str], list[Sequence[Any]]]:
+    """The names and the columns of a table with one row an id: a path, or a table in memory."""
+    return _columns(source, None, None, None, str(source) if isinstance(source, (str, Path)) else "table", account)
+
+
 def rows_of(index: IdIndex, values: Sequence[Any]) -> Any:
     """Rows of ids that may be written as text, -1 where unknown; missing values are unknown."""
     text_to_int = len(index.offsets) == 1
