@@ -150,11 +150,11 @@ def build_case(
     grouped_users = {ACTIVITY: activity(profile)}
     grouped_items = {POPULARITY: by_popularity(whole)}
     for spec in user_groups:
-        group = labels_of(table.users, spec, users, "user", accounts.setdefault("users", Account()))
+        group = labels_of(table.users, spec, users, "user", accounts.setdefault("users", Account()), "user group")
         grouped_users[group.key] = group
     provider_key = None
     for spec in [*([] if provider is None else [provider]), *item_groups]:
-        group = labels_of(catalogue, spec, items, "item", accounts.setdefault("items", Account()))
+        group = labels_of(catalogue, spec, items, "item", accounts.setdefault("items", Account()), "provider" if spec is provider else "item group")
         grouped_items[group.key] = group
         provider_key = group.key if spec is provider else provider_key
     return Case(

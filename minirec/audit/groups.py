@@ -106,15 +106,15 @@ def _user_column(table: Any) -> str | int | None:
     return next((simple.index(guess) for guess in (*GUESSES["user"], "id") if guess in simple), 0)
 
 
-def labels_of(index: IdIndex, spec: Any, table: Any, what: str, account: Account) -> Grouping:
-    """A grouping by a column of `table`, a file of two columns (id, label), or a mapping {id: label}."""
+def labels_of(index: IdIndex, spec: Any, table: Any, what: str, account: Account, key: str) -> Grouping:
+    """A grouping by a column of `table`, a file of two columns (id, label), or a mapping {id: label}, which gets the name `key`."""
     if isinstance(spec, Mapping):
         rows = index.rows(list(spec))
         labels = np.full(len(index), None, object)
         for row, label in zip(rows.tolist(), spec.values(), strict=True):
             if row >= 0:
                 labels[row] = label
-        return from_labels(what, labels)
+        return from_labels(key, labels)
     if isinstance(spec, (str, Path)) and Path(spec).suffix and Path(spec).is_file():
         from ..data.reading.item_tables import read_columns
 
@@ -125,7 +125,7 @@ def labels_of(index: IdIndex, spec: Any, table: Any, what: str, account: Account
         return Grouping(names[1], found.names, found.labels)
     if isinstance(spec, (str, int)) and not isinstance(spec, bool):
         if isinstance(spec, str) and "*" in spec:
-            first, *others = [labels_of(index, part.strip(), table, what, account) for part in spec.split("*")]
+            first, *others = [labels_of(index, part.strip(), table, what, account, key) for part in spec.split("*")]
             for other in others:
                 first = first.crossed(other)
             return first

@@ -110,7 +110,7 @@ MEASURES: dict[str, Measure] = {
         "Items without events", "Share of the places that hold an item without any event.", "fact", "lower", resampling=("none",)
     ),
     "leaks": Measure(
-        "Test events known before", "Share of the test pairs of user and item that stand in the events, too.", "fact", "lower", ("test",),
+        "Test events known before", "Share of the test pairs that lists are judged by and that stand in the events, too.", "fact", "lower", ("test",),
         resampling=("none",),
     ),
 }  # fmt: skip

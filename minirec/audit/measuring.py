@@ -65,8 +65,8 @@ def facts(case: Case, k: int) -> Figures:
         "unknown_items": float(without[case.lists.items].mean()) if len(case.lists.items) else 0.0,
     }
     if case.truth is not None:
-        pairs = case.counts["test_pairs"] + case.counts.get("test_pairs_left_out", 0)
-        values["leaks"] = case.counts["test_pairs_known_before"] / max(pairs, 1)
+        known = case.counts["test_pairs_known_before"] - case.counts.get("test_pairs_left_out", 0)
+        values["leaks"] = known / max(case.counts["test_pairs"], 1)
     n = np.array([case.n_users])
     return {(name, EVERYONE): GroupFigure(("all",), n, np.array([value]), None, None) for name, value in values.items()}
 
