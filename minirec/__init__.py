@@ -25,6 +25,7 @@ _WHERE = {
         "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_new_items", "evaluate_sampled", "item_shift", "tune"),
+    "audit": ("audit",),
     "pipeline": ("run",),
     "models.contract.warmup": ("warmup",),
 }  # fmt: skip
@@ -44,6 +45,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py holds the two lists together
+    from .audit import audit as audit
     from .data import Dataset as Dataset
     from .data import Groups as Groups
     from .data import clean as clean

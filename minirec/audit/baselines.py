@@ -74,7 +74,9 @@ def compare_baselines(case: Case, plan: Plan, models: Sequence[str], *, baseline
     for name, found in figures.items():
         values = {m: _value(found[m, EVERYONE], plan) | _difference(own[m, EVERYONE], found[m, EVERYONE], plan) for m in names}
         rows.append(
-            Compared(name, name not in WITHOUT_PROFILE, values, _overlap(table, lists[name].table(plan.k)), _coverage(lists[name], plan.k, part))
+            Compared(
+                name, name not in WITHOUT_PROFILE, values, _overlap(table, lists[name].table(plan.k)), _coverage(lists[name], plan.k, part)
+            )
         )
     return Comparison(part.n_users, rows, left_out)
 
@@ -85,7 +87,8 @@ def _value(figure: GroupFigure, plan: Plan) -> dict[str, float | None]:
 
 
 def _difference(own: GroupFigure, other: GroupFigure, plan: Plan) -> dict[str, float | None]:
-    assert own.users is not None and other.users is not None
+    assert own.users is not None
+    assert other.users is not None
     return _interval(float(own.value[0] - other.value[0]), own.users[:, 0] - other.users[:, 0], plan, "difference")
 
 
@@ -109,7 +112,6 @@ def _overlap(a: NDArray[np.int32], b: NDArray[np.int32]) -> float | None:
     length = (a >= 0).sum(1)
     has = length > 0
     return float((both[has] / length[has]).mean()) if has.any() else None
-
 
 
 def _popularity(case: Case, k: int, repeats: bool) -> Lists:

@@ -154,7 +154,9 @@ def build_case(
         grouped_users[group.key] = group
     provider_key = None
     for spec in [*([] if provider is None else [provider]), *item_groups]:
-        group = labels_of(catalogue, spec, items, "item", accounts.setdefault("items", Account()), "provider" if spec is provider else "item group")
+        group = labels_of(
+            catalogue, spec, items, "item", accounts.setdefault("items", Account()), "provider" if spec is provider else "item group"
+        )
         grouped_items[group.key] = group
         provider_key = group.key if spec is provider else provider_key
     return Case(

@@ -40,7 +40,7 @@ def default_plan(
     criteria = [
         Criterion("no-repeats", "repeats", "at most", 0.0, "a list that names an item twice wastes a place", over="none"),
         Criterion(
-            "no-unknown-items", "unknown_items", "at most", 0.05, "items that nobody ever had may be new, or gone; many of them are a fault",
+            "no-unknown-items", "unknown_items", "at most", 0.05, "items that nobody ever had may be new or gone; many are a fault",
             over="none",
         ),
         Criterion("no-leaks", "leaks", "at most", 0.05, "accuracy on test events that were known before says nothing", over="none"),
@@ -50,7 +50,7 @@ def default_plan(
         Criterion(
             "accuracy-by-activity", "ndcg", "at least", 0.8, f"users with few events are served as well: {_FIFTHS}", "ratio", "activity"
         ),
-        Criterion("popularity-lift", "popularity_lift", "at most", 1.0, "lists not more than twice as popular as what users choose themselves"),
+        Criterion("popularity-lift", "popularity_lift", "at most", 1.0, "lists at most twice as popular as what users choose"),
         Criterion("tail-exposure", "share", "at least", _tail_floor(data), _tail_reason(data), "value", "popularity", "tail", "both"),
         Criterion("coverage", "coverage", "at least", 0.1, "at least a tenth of the catalogue is shown to somebody", over="both"),
         Criterion("concentration", "gini", "at most", 0.95, "exposure is not left to a handful of items", over="both"),
@@ -60,7 +60,9 @@ def default_plan(
             Criterion("not-stale", "stale_share", "at most", 0.3, "most of what is shown is still in use in the last fifth of the time")
         )
         if data is None or _has_new_items(data):
-            criteria.append(Criterion("new-items", "new_ratio", "at least", 0.2, "new items get a fifth of the attention that users give them"))
+            criteria.append(
+                Criterion("new-items", "new_ratio", "at least", 0.2, "new items get a fifth of the attention that users give them")
+            )
     for group in user_groups:
         name = "".join(char if char.isalnum() else "-" for char in group)
         criteria.append(Criterion(f"accuracy-by-{name}", "ndcg", "at least", 0.8, f"equal accuracy: {_FIFTHS}", "ratio", group))
@@ -76,7 +78,9 @@ def default_plan(
     for group in item_groups:
         name = "".join(char if char.isalnum() else "-" for char in group)
         criteria.append(
-            Criterion(f"exposure-by-{name}", "treatment", "at least", 0.8, f"equal exposure for merit: {_FIFTHS}", "ratio", group, "", "both")
+            Criterion(
+                f"exposure-by-{name}", "treatment", "at least", 0.8, f"equal exposure for merit: {_FIFTHS}", "ratio", group, "", "both"
+            )
         )
     plan = Plan(
         system={"name": "", "operator": "", "purpose": "", "auditor": "", "scope": ""},

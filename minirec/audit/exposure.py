@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..engine.backend import run_blocks
 from ..engine.sparse import CSR
-from ..metrics.accuracy import find_hits
+from ..metrics.accuracy import discounts, find_hits
 from .case import Case
 from .concentration import CONCENTRATION
 from .draws import BLOCK, CHUNK, ITEMS, PROVIDERS, USERS, weights
@@ -25,10 +25,11 @@ def place_weights(k: int, model: str, patience: float) -> Floats:
     """What the places 1 to k are worth: log 1 / log2(1 + r) (as in DCG), geometric and cascade patience^(r - 1), uniform 1."""
     rank = np.arange(1, k + 1)
     if model == "log":
-        return 1.0 / np.log2(1.0 + rank)
+        return discounts(k)
     if model == "uniform":
         return np.ones(k)
-    return patience ** (rank - 1.0)
+    worth: Floats = np.power(patience, rank - 1.0, dtype=np.float64)
+    return worth
 
 
 class Exposure:
@@ -95,7 +96,8 @@ class Exposure:
 
 def column_sums(matrix: CSR) -> Floats:
     """The sum of each column, in float64."""
-    return np.bincount(matrix.indices, matrix.data, minlength=matrix.shape[1])
+    total: Floats = np.bincount(matrix.indices, matrix.data, minlength=matrix.shape[1]).astype(np.float64, copy=False)
+    return total
 
 
 def exposure_figures(

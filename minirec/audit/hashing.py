@@ -125,9 +125,9 @@ def _read_manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
         if content["format"] != FORMAT or content["version"] != VERSION:
             raise DataError(f"{path}: not a manifest of an audit that this minirec reads")
         for entry in content["files"].values():
-            entry["sha256"]  # noqa: B018 (must be there)
+            entry["sha256"]
         for entry in content["inputs"]:
-            entry["role"]  # noqa: B018
+            entry["role"]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DataError(f"{path}: damaged, not a manifest of an audit") from None
     return text, content

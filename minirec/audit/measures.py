@@ -46,7 +46,7 @@ def _user(title: str, words: str, better: str, needs: tuple[str, ...] = (), low:
 
 
 MEASURES: dict[str, Measure] = {
-    "ndcg": _user("NDCG", "How high the test items stand in a user's list: 1 is a perfect list, 0 holds none of them.", "higher", ("test",)),
+    "ndcg": _user("NDCG", "How high the test items stand in a list: 1 is a perfect list, 0 holds none of them.", "higher", ("test",)),
     "recall": _user("Recall", "Share of a user's test items that stand in the list.", "higher", ("test",)),
     "precision": _user("Precision", "Share of the k places of a list that hold a test item of the user.", "higher", ("test",)),
     "hitrate": _user("Hit rate", "Share of users whose list holds at least one of their test items.", "higher", ("test",)),
@@ -104,13 +104,13 @@ MEASURES: dict[str, Measure] = {
         "Hits for merit", "Exposure of the hits of a group of items over its share of the test events, as a multiple of that of all "
         "(disparate impact, Singh and Joachims 2018).", "share", "", ("test",), high=_INF, grouped=True, resampling=ITEMS,
     ),
-    "share": Measure("Share of exposure", "Share of all exposure that goes to a group of items.", "share", "", grouped=True, resampling=ITEMS),
-    "repeats": Measure("Repeated places", "Share of the places that repeat an item of the same list.", "fact", "lower", resampling=("none",)),
+    "share": Measure("Share of exposure", "Share of all exposure that goes to a group.", "share", "", grouped=True, resampling=ITEMS),
+    "repeats": Measure("Repeated places", "Share of the places that repeat an item of the list.", "fact", "lower", resampling=("none",)),
     "unknown_items": Measure(
         "Items without events", "Share of the places that hold an item without any event.", "fact", "lower", resampling=("none",)
     ),
     "leaks": Measure(
-        "Test events known before", "Share of the test pairs that lists are judged by and that stand in the events, too.", "fact", "lower", ("test",),
+        "Test events known before", "Share of the test pairs judged by that stand in the events, too.", "fact", "lower", ("test",),
         resampling=("none",),
     ),
 }  # fmt: skip

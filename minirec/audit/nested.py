@@ -37,8 +37,12 @@ class Rows(NamedTuple):
 
     def select(self, which: NDArray[Any]) -> Rows:
         """Some of the rows, by mask or by position."""
-        columns = [None if column is None else column[which] for column in self[2:8]]
-        return Rows(self.users, self.items, *columns, self.account)  # type: ignore[arg-type]
+        columns: Any = {
+            name: None if column is None else column[which]
+            for name, column in self._asdict().items()
+            if name not in ("users", "items", "account")
+        }
+        return self._replace(**columns)
 
 
 def from_mapping(lists: Mapping[Any, Any], where: str, *, text: bool = False) -> Rows:
@@ -107,7 +111,9 @@ def _entry(entry: Any, where: str, user: Any) -> tuple[Any, float]:
         return entry[item], float("nan") if score is None or entry[score] is None else float(entry[score])
     if isinstance(entry, (list, tuple)):
         if len(entry) != 2:
-            raise DataError(f"{where}: a place in the list of user {user!r} is {str(entry)[:60]!r}; an item or a pair (item, score) is needed")
+            raise DataError(
+                f"{where}: a place in the list of user {user!r} is {str(entry)[:60]!r}; an item or a pair (item, score) is needed"
+            )
         return entry[0], float(entry[1])
     return (entry.item() if isinstance(entry, np.generic) else entry), float("nan")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import factorial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ def main_parameters(case: Case, plan: Plan) -> Parameters | None:
     if not len(listed):
         return None
     drawn = _not_listed(part, user, listed, plan.seed)
-    users, items = np.concatenate((user, user)), np.concatenate((listed, drawn))
+    users, items = np.concatenate((user, user)), np.concatenate((listed.astype(np.int64), drawn))
     score = np.concatenate((1.0 / np.log2(place + 2.0), np.zeros(len(drawn))))
     signals, left_out = _signals(part, users, items, plan.seed)
     names = [name for name in SIGNALS if name in signals and np.ptp(signals[name]) > 0]
@@ -77,7 +77,7 @@ def _not_listed(case: Case, user: NDArray[np.int64], listed: NDArray[np.int32], 
     return drawn
 
 
-def _signals(case: Case, user: NDArray[np.int64], item: NDArray[np.int64], seed: int) -> tuple[dict[str, Floats], dict[str, str]]:
+def _signals(case: Case, user: NDArray[np.int64], item: NDArray[Any], seed: int) -> tuple[dict[str, Floats], dict[str, str]]:
     found: dict[str, Floats] = {"popularity": np.log1p(case.popularity)[item]}
     left_out: dict[str, str] = {}
     found["co-occurrence"] = np.log1p(values_at(links(case, similarity(case, seed)), user, item))

@@ -83,7 +83,8 @@ class Plan:
 _SETTINGS: dict[str, tuple[str, type]] = {
     "k": ("settings", int), "draws": ("settings", int), "level": ("settings", float), "correction": ("settings", str),
     "exposure": ("settings", str), "patience": ("settings", float), "smallest_group": ("settings", int),
-    "smallest_item_group": ("settings", int), "sample": ("settings", int), "seed": ("settings", int), "user_groups": ("groups", list), "item_groups": ("groups", list), "provider": ("groups", str),
+    "smallest_item_group": ("settings", int), "sample": ("settings", int), "seed": ("settings", int),
+    "user_groups": ("groups", list), "item_groups": ("groups", list), "provider": ("groups", str),
 }  # fmt: skip
 _COMMENTS = {
     "k": "places of each list that count",
@@ -153,7 +154,7 @@ def _typed(name: str, value: Any, where: str) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         words = {int: "a whole number", float: "a number", str: "a text", list: "a list of texts"}
         raise DataError(f"{where}: {name} is {words[kind]}, got {value!r}")
-    return tuple(str(entry) for entry in value) if kind is list else value
+    return tuple(str(entry) for entry in value) if isinstance(value, list) else value
 
 
 def _criterion(entry: Any, at: int, where: str) -> Criterion:

@@ -9,6 +9,7 @@ needed: the intersection-union test, Berger 1982), and fails if it fails for one
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -91,7 +92,9 @@ def judge(criterion: Criterion, figure: GroupFigure | None, plan: Plan, why: str
         eligible &= np.array([name == criterion.group for name in figure.names])
     needed = 1 if criterion.compare == "value" else 2
     if eligible.sum() < needed:
-        return replace(base, why=f"{int(eligible.sum())} groups have at least {least} {'items' if measure.by_items else 'users'} and a value")
+        return replace(
+            base, why=f"{int(eligible.sum())} groups have at least {least} {'items' if measure.by_items else 'users'} and a value"
+        )
     contrasts = _contrasts(criterion, figure, eligible)
     return _judged(base, contrasts, plan, measure)
 
@@ -118,29 +121,28 @@ def _group_values(
 
 def _contrasts(criterion: Criterion, figure: GroupFigure, eligible: NDArray[np.bool_]) -> _Contrasts:
     at = np.flatnonzero(eligible)
-    draws = (figure.users, figure.items)
+    labels: list[tuple[str, ...]]
     if criterion.compare == "value":
-        labels: list[tuple[str, ...]] = [(figure.names[a],) if criterion.by else () for a in at]
-        return _Contrasts(labels, figure.value[at], *(None if d is None else _deviation(d[:, at]) for d in draws), log=False)
+        labels = [(figure.names[a],) if criterion.by else () for a in at]
+        users, items = (None if d is None else _deviation(d[:, at]) for d in (figure.users, figure.items))
+        return _Contrasts(labels, figure.value[at], users, items, log=False)
     ratio = criterion.compare == "ratio"
-    pairs = _pairs(at.tolist(), figure)
-    kept, value, spread = [], [], []
-    for a, b in pairs:
-        mine, others = figure.value[a], _mean(figure.value[None], figure.n, b)[0]
-        if ratio:
-            if min(mine, others) < 0 or max(mine, others) == 0:
-                continue
-            below = mine <= others
-            value.append(_log_ratio(mine, others))
-            spread.append([None if d is None else _deviation(_signed_log(d[:, a], _mean(d, figure.n, b), below)) for d in draws])
-        else:
-            below = mine < others
-            value.append(abs(mine - others))
-            spread.append([None if d is None else _deviation(d[:, a] - _mean(d, figure.n, b)) for d in draws])
+    labels, values = [], []
+    spreads: tuple[list[Floats], list[Floats]] = ([], [])
+    for a, b in _pairs(at.tolist(), figure):
+        mine, others = float(figure.value[a]), float(_mean(figure.value[None], figure.n, b)[0])
+        if ratio and (min(mine, others) < 0 or max(mine, others) == 0):
+            continue
+        below = mine <= others
+        values.append(_log_ratio(mine, others) if ratio else abs(mine - others))
+        for spread, draws in zip(spreads, (figure.users, figure.items), strict=True):
+            if draws is not None:
+                drawn, beside = draws[:, a], _mean(draws, figure.n, b)
+                spread.append(_deviation_of(_signed_log(drawn, beside, below) if ratio else drawn - beside))
         first, second = figure.names[a], figure.names[b[0]] if len(b) == 1 else "all others"
-        kept.append((first, second) if below else (second, first))
-    sides = [None if not spread or spread[0][side] is None else np.array([float(row[side]) for row in spread]) for side in range(2)]
-    return _Contrasts(kept, np.array(value), sides[0], sides[1], log=ratio)
+        labels.append((first, second) if below else (second, first))
+    users, items = (np.array(spread, np.float64) if spread else None for spread in spreads)
+    return _Contrasts(labels, np.array(values), users, items, log=ratio)
 
 
 def _pairs(at: list[int], figure: GroupFigure) -> list[tuple[int, list[int]]]:
@@ -167,9 +169,12 @@ def _signed_log(a: Floats, b: Floats, below: bool) -> Floats:
 
 
 def _deviation(draws: Floats | None) -> Floats | None:
+    """The standard deviation over the draws of each column; None where there are none."""
+    return None if draws is None else _deviation_of(draws)
+
+
+def _deviation_of(draws: Floats) -> Floats:
     """The standard deviation over the draws; a draw without a value is left out, and infinite where hardly any has one."""
-    if draws is None:
-        return None
     finite = np.isfinite(draws)
     kept = np.where(finite, draws, 0.0)
     count = finite.sum(0)
@@ -261,7 +266,8 @@ def corrected(findings: list[Finding], plan: Plan) -> list[Finding]:
     """Verdicts at the plan's level after its correction over all criteria that could be measured."""
     measured = [at for at, finding in enumerate(findings) if finding.p is not None]
     p = np.array([findings[at].p for at in measured], np.float64)
-    adjusted = {"holm": holm, "benjamini-hochberg": benjamini_hochberg, "none": lambda values: values}[plan.correction](p)
+    corrections: dict[str, Callable[[Floats], Floats]] = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
+    adjusted = corrections[plan.correction](p) if plan.correction in corrections else p
     done = list(findings)
     for at, value in zip(measured, adjusted.tolist(), strict=True):
         finding = findings[at]
