@@ -48,6 +48,22 @@ class ModelFileError(MinirecError, ValueError):
     """A file of a model or an extractor is damaged, foreign, or of a version that this minirec does not read."""
 
 
+class StoreError(MinirecError, RuntimeError):
+    """An event store cannot be opened, read or written; `reason` is "full", "readonly", "damaged", "busy", "closed" or "other"."""
+
+    def __init__(self, message: str, reason: str = "other") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class RequestError(MinirecError, ValueError):
+    """A request to the service that cannot be answered; `status` is the HTTP status that says so."""
+
+    def __init__(self, message: str, status: int = 422) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class MissingExtraError(MinirecError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 
