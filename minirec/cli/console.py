@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from ..models.contract.monitor import Progress
+    from ..pipeline.watch import Watch
 
 
 def err(text: str) -> None:
@@ -35,48 +32,8 @@ def show_warning(
     err(f"warning: {message}")
 
 
-class Console:
-    """Says on stderr how the work goes: a bar where stderr is a terminal and tqdm is installed, else a line a step."""
+def watch(arguments: argparse.Namespace) -> Watch:
+    """Who hears how the work goes: nobody with --quiet."""
+    from ..pipeline.watch import Console, Silent
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._bars = not quiet and sys.stderr.isatty() and _has_tqdm()
-
-    def say(self, text: str) -> None:
-        """A remark."""
-        if not self._quiet:
-            sys.stderr.write(f"{text}\n")
-
-    @contextmanager
-    def step(self, label: str) -> Iterator[Progress | None]:
-        """Around a step that may have parts."""
-        if self._quiet:
-            yield None
-        elif self._bars:
-            with _bar(label) as progress:
-                yield progress
-        else:
-            self.say(label)
-            yield None
-
-
-def _has_tqdm() -> bool:
-    return find_spec("tqdm") is not None
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Progress]:
-    from tqdm import tqdm
-
-    with tqdm(desc=label, bar_format="{desc:<40} {bar:24} {n_fmt}/{total_fmt} {elapsed}", total=1, leave=True) as bar:
-        told = False
-
-        def progress(done: int, total: int, record: dict[str, float]) -> None:
-            nonlocal told
-            told = True
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield progress
-        if not told:
-            bar.update(1)
+    return Silent() if arguments.quiet else Console()

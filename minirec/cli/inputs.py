@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, ParameterError
-from .console import Console
+from .console import watch
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 READER = ("user", "item", "time", "weight", "kind", "format", "delimiter", "encoding", "header", "query", "item_text", "items", "items_id",
           "items_text", "kind_weights", "name")  # fmt: skip
+CLEANING = ("min_weight", "max_user_events", "min_user_items", "min_item_users")
 
 
 def reader(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -30,21 +31,20 @@ def reader(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def cleaning(arguments: argparse.Namespace) -> dict[str, Any]:
     """The settings of the cleaning that were given."""
-    names = ("min_weight", "max_user_events", "min_user_items", "min_item_users")
-    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    return {name: getattr(arguments, name) for name in CLEANING if getattr(arguments, name) is not None}
 
 
 def events(source: str | None, arguments: argparse.Namespace) -> Dataset:
     """Events of a file or of a built-in data set, cleaned as asked; the account goes to stderr."""
     from ..data.cleaning import clean
-    from ..pipeline import read_source
+    from ..pipeline.source import read_source
 
     data, account = read_source(source, reader(arguments))
     settings = cleaning(arguments)
     if settings:
         data, removed = clean(data, duplicates="keep", **settings)
         account = account.extend(removed)
-    Console(quiet=arguments.quiet).say(f"{data!r}\n{account}")
+    watch(arguments).say(f"{data!r}\n{account}")
     return data
 
 

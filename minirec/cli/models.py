@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import ParameterError
 from .commands import Commands
-from .console import Console, err, note, out
+from .console import err, note, out, watch
 from .inputs import events, ids, lines, named_model
 from .settings import cleaning_settings, model_settings, numbers, reader_settings
 
@@ -92,7 +92,7 @@ minirec tune sales.csv --model rp3beta --budget 2m --metric tail.ndcg@20 --out b
 def _fit(arguments: argparse.Namespace) -> None:
     data = events(arguments.source, arguments)
     model = named_model(arguments)
-    with Console(quiet=arguments.quiet).step(f"fit {model.name}") as progress:
+    with watch(arguments).step(f"fit {model.name}") as progress:
         model.fit(data, progress=progress)
     model.save(arguments.out)
     note(arguments, f"{model!r} on {data!r}: written to {arguments.out}")
@@ -150,7 +150,7 @@ def _tune(arguments: argparse.Namespace) -> None:
     from ..evaluation import tune
 
     data = events(arguments.source, arguments)
-    console = Console(quiet=arguments.quiet)
+    console = watch(arguments)
     budget = int(arguments.budget) if arguments.budget.isdecimal() else arguments.budget
     found = tune(
         named_model(arguments),

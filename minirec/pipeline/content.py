@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..data.dataset import Dataset
 from ..data.splits import split
-from ..errors import DataError, MissingExtraError, ParameterError
+from ..errors import DataError, MemoryBudgetError, MissingExtraError, ModelFitError, ParameterError
 from ..evaluation import Result, evaluate_new_items
 from ..features import Extractor, LanguageModel, StaticEmbedding, TfidfLSA, add_content, cached
 from ..models.contract.recommender import Recommender
 from ..models.forms.content import ContentModel
 from ..options import cache_folder
-from ..report import Encoded
-from .steps import Clock, choose, fit_all
+from .candidates import REFERENCES, reads_content
+from .choice import choose
+from .records import Encoded
+from .watch import Clock
+from .weights import Weigher
 
 COLUMN = "text_vectors"  # the item feature that the vectors become; a feature of texts may well be called "text"
 JOIN = ", "  # between the texts of an item, which become one
 DEFAULT_TEXT = {"completejourney": ("department", "category", "type", "brand", "package_size")}
-CONTENT_MODELS = ("contentknn", "coldmap", "featureals")  # join the default models where there are vectors
 ENCODERS = ("auto", "language-model", "static", "tfidf")
 
 
@@ -51,11 +53,6 @@ def make_encoder(name: str) -> Extractor:
         except (MissingExtraError, DataError):  # neither package nor folder
             continue
     return TfidfLSA()
-
-
-def reads_content(model: Recommender) -> bool:
-    """Whether a model, with its settings, reads the vectors of items."""
-    return isinstance(model, ContentModel) and model._reads_content
 
 
 def encode(data: Dataset, columns: Sequence[str], encoder: str) -> tuple[Dataset, Encoded, TfidfLSA | None]:
@@ -90,9 +87,9 @@ def peak_bytes() -> int:
 
 
 def new_items(
-    data: Dataset, models: Mapping[str, Recommender], ks: tuple[int, ...], test: float, seed: int, weights: str, clock: Clock
+    data: Dataset, models: Mapping[str, Recommender], ks: tuple[int, ...], test: float, seed: int, weigher: Weigher, clock: Clock
 ) -> tuple[Result | None, dict[str, str]]:
-    """The models that know content, on items that they were told of by their content alone; and why some are not there.
+    """The models that know content, on items that they are told of by their content alone; and why some are not there.
 
     A share `test` of the items is taken out with all their events; the models are fitted on the rest, told of the items, and rank them
     for the users who took them.
@@ -102,11 +99,18 @@ def new_items(
         return None, {}
     failed: dict[str, str] = {}
     train, held_out = split(data, "cold-items", test=test, seed=seed)
-    fitted = fit_all(knowing, train, weights, failed, clock, "without the new items")
     fresh = held_out.compact()
-    for model in fitted.values():
-        assert isinstance(model, ContentModel)
-        model.add_items(list(fresh.items), fresh.item_features)  # all columns: a model may read other vectors, too
+    fitted: dict[str, ContentModel] = {}
+    for name, model in knowing.items():
+        try:
+            with clock.step(f"fit {name} without the new items") as progress:
+                made = model.clone().fit(weigher(train, model), progress=progress)
+            assert isinstance(made, ContentModel)
+            made.add_items(list(fresh.items), fresh.item_features)  # all columns: a model may read other vectors, too
+            fitted[name] = made
+        except (ModelFitError, MemoryBudgetError) as error:
+            failed[name] = f"failed: {error}"
+    weigher.drop(train)
     if not fitted:
         return None, failed
     try:
@@ -116,18 +120,19 @@ def new_items(
         return None, failed | dict.fromkeys(fitted, f"could not be judged: {error}")
 
 
-def chosen_pair(validation: Result, variants: Mapping[str, Recommender], fitted: Collection[str]) -> tuple[str | None, str | None]:
+def chosen_pair(validation: Result, settings: Mapping[str, Recommender], labels: Mapping[str, str]) -> tuple[str | None, str | None]:
     """The models that the rule of `run` chooses among those that know content, and among the others; None for a side without any.
 
-    `fitted` : those that could be fitted on train, too.
+    settings : {label on validation: model}. labels : {name on test: label on validation}; others were not measured on test.
     """
+    names = {label: name for name, label in labels.items()}
 
     def best(knows: bool) -> str | None:
         measured = {
-            name: found
-            for name, found in validation.measured.items()
-            if reads_content(variants[name]) == knows and variants[name].name in fitted
+            label: found
+            for label, found in validation.measured.items()
+            if label in names and settings[label].name not in REFERENCES and reads_content(settings[label]) == knows
         }
-        return variants[choose(replace(validation, measured=measured))[0]].name if measured else None
+        return names[choose(replace(validation, measured=measured)).accurate] if measured else None
 
     return best(True), best(False)

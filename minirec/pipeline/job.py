@@ -1,281 +1,323 @@
-"""The main job: read -> clean -> split -> fit -> choose -> evaluate -> recommend -> report, into one folder."""
+"""The main job, one method a step: read, clean, split, search, choose, measure, fit on all events, recommend, write."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+import gc
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from ..data.account import Account
 from ..data.cleaning import clean
 from ..data.dataset import Dataset
-from ..data.reading.readers import read_with_account
-from ..data.sources.built_in import datasets, load
-from ..data.splits import split as split_events
 from ..errors import MemoryBudgetError, ModelFitError, ParameterError
-from ..evaluation import ItemShift, Result, evaluate, item_shift
+from ..evaluation import Result, evaluate, item_shift
+from ..features import TfidfLSA
 from ..models.contract.recommender import Recommender
-from ..options import memory_budget, options, options_in_force
-from ..report import REFERENCES, ContentRun, Outcome
-from .content import CONTENT_MODELS, ENCODERS, chosen_pair, encode, new_items, reads_content, text_columns
-from .files import versions, write
-from .steps import Clock, Silent, Watch, choose, fit_all, make, settle, variants_of, weighed
+from ..options import memory_budget, options_in_force
+from .arguments import Arguments
+from .candidates import ALWAYS, CONTENT_MODELS, IN_PLACE, REFERENCES, make, reads_content
+from .choice import Choice, choose, gap
+from .content import chosen_pair, encode, new_items, peak_bytes, text_columns
+from .examples import example_users, examples_of, explained_lists, plain_lists
+from .files import FolderInUse, versions, write
+from .parts import Parts, check_target, make_parts
+from .records import ContentRun, Encoded, Example, Listed, Outcome, Run
+from .search import Search, Searched
+from .source import is_built_in, read_source, remarks
+from .watch import Clock, Watch
+from .weights import Weigher, without_weights
 
-DEFAULT_MODELS = ("popularity", "random", "itemknn", "rp3beta", "ease", "slim", "als", "bpr")
-SPLITS = ("time", "random", "leave-last")
-WEIGHTS = ("binary", "count", "log", "raw")
-MOST_MEMORY = 3 * 10**9  # bytes that a model may take by default, so that the whole run stays under 4 GB
 METRICS = (
     "ndcg", "recall", "precision", "map", "mrr", "hitrate", "coverage", "aplt", "arp", "gini", "upd", "epc", "popreo", "poprsp",
     "rmse", "mae",
 )  # fmt: skip
+NAMES = {"accuracy": "accurate", "balanced": "balanced", "tail": "tail"}  # preference -> pick
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a run made.
+class Job:
+    """One run. `go` takes all steps; each of the others is one."""
 
-    out : the folder. files : what was written there. best : registry name of the chosen model. model : that model, fitted on all
-    events. result : all models on test; they were fitted on train alone. validation : the candidates on the validation events.
-    shift : whether the validation and test events are about the same items (see `item_shift`).
-    left_out : {model: reason}. account : of reading and cleaning. record : the content of run.json, the arguments among it.
-    """
+    def __init__(self, arguments: Arguments, watch: Watch) -> None:
+        self.arguments = arguments
+        self.clock = Clock(watch)
+        self.weigher = Weigher(arguments.weights)
+        self.left_out: dict[str, str] = {}
+        self.warnings: list[str] = []
+        self.fits: dict[str, float] = {}
 
-    out: Path
-    files: tuple[Path, ...]
-    best: str
-    model: Recommender
-    result: Result
-    validation: Result
-    shift: ItemShift
-    left_out: dict[str, str]
-    account: Account
-    record: dict[str, Any]
+    def go(self) -> Run:
+        """All steps."""
+        with FolderInUse(self.arguments.out):
+            data, account = self.clean(*self.read())
+            data, columns, encoded, learned = self.encode(data)
+            parts = self.split(data)
+            found = self.search(parts)
+            choice = self.choose(found)
+            labels, picks = self.names_on_test(found, choice)
+            result, examples, why = self.measure(parts, found, labels, picks[NAMES[self.arguments.prefer]])
+            settings = {name: found.settings[labels[name]] for name in result.models}
+            best = picks[NAMES[self.arguments.prefer]]
+            content = self.content(data, columns, encoded, found, settings, {name: labels[name] for name in settings})
+            self.warn(result, choice, best)
+            self.weigher.drop(parts.train)
+            gc.collect()  # what was fitted on train is gone before the last fit
+            final = self.final(data, settings[best])
+            with self.clock.step("recommend"):
+                lists = final.recommend(k=self.arguments.k[-1], exclude_seen=not self.arguments.include_seen)
+            with self.clock.step("write"):
+                shift = self.shift
+                record = self.record(data, final, found, labels)
+                outcome = Outcome(
+                    data=data, account=account, parts=parts, settings=settings, labels=labels, choice=choice, picks=picks, best=best,
+                    validation=found.validation, result=result, shift=shift,
+                    against=gap(result, best, "popularity", self.accuracy) if "popularity" in result.models else None,
+                    left_out=self.left_out, warnings=self.warnings, examples=examples, why_no_parts=why,
+                    arguments=self.arguments.plain() | _in_force(), versions=record["versions"], seconds=self.clock.seconds,
+                    fits=self.fits, peak=peak_bytes(), folder=str(self.arguments.out), date=record["date"], content=content,
+                )  # fmt: skip
+                files = write(final, lists, record, outcome, self.clock.watch, learned if reads_content(final) else None)
+        return Run(
+            self.arguments.out, files, best, picks, final, result, found.validation, shift, self.left_out, account, record, self.warnings
+        )
 
-    def __str__(self) -> str:
-        lines = [str(self.result), "", *(f"Not in this run: {name}, which {why}." for name, why in self.left_out.items())]
-        lines.append(f"Chosen on validation: {self.best}. Written to {self.out}: {', '.join(path.name for path in self.files)}")
-        return "\n".join(lines)
+    @property
+    def accuracy(self) -> str:
+        """The metric that decides."""
+        return f"ndcg@{self.arguments.k[-1]}"
 
+    # ---- the data -------------------------------------------------------------------------------------------------------
 
-def run(
-    source: Any = None,
-    *,
-    out: str | Path = "minirec-out",
-    models: Iterable[str] | None = None,
-    params: Mapping[str, Mapping[str, Any]] | None = None,
-    k: int | Iterable[int] = (10, 20),
-    split: str | None = None,
-    test: float = 0.2,
-    seed: int = 0,
-    weights: str = "binary",
-    min_weight: float | None = None,
-    max_user_events: int | None = None,
-    min_user_items: int = 1,
-    min_item_users: int = 1,
-    text: Iterable[str] | None = None,
-    encoder: str = "auto",
-    memory: int | str | None = None,
-    watch: Watch | None = None,
-    **reader: Any,
-) -> Run:
-    """From an event log to recommendations, a saved model and a report, in one folder.
+    def read(self) -> tuple[Dataset, Account]:
+        """The events of the source."""
+        with self.clock.step("read"):
+            return read_source(self.arguments.source, self.arguments.reader)
 
-    1. Read `source`: None or the name of a built-in data set (see `load`), a path or a table (see `read`, which takes `reader`).
-    2. Clean: `min_weight`, `max_user_events`, `min_user_items`, `min_item_users` as in `clean`; repeated events stay.
-    3. Split off a share `test` as the test events, and of the rest the same share, by the same rule, as the validation events.
-       So validation is ordered in time where test is. Whether the two are about the same items is tested (`item_shift`), and told.
-    4. Fit every model on what remains, and choose one on the validation events: of the models whose NDCG (at the smallest k) is
-       not significantly below the best one's (95 % bootstrap interval of the paired difference), the one with the highest recall
-       (at the largest k) among items of the tail. Popularity and Random are references: never chosen while there is another.
-       A model in `GRID` takes part with each of its settings, and goes on with the one of the highest NDCG (or with the chosen).
-    5. Fit every model again on train and validation events together, and measure it on the test events.
-    6. Fit the chosen one on all events; it is what is saved and what recommends.
+    def clean(self, data: Dataset, account: Account) -> tuple[Dataset, Account]:
+        """Drop what was asked to be dropped; say what there is, and what looks odd."""
+        with self.clock.step("clean"):
+            data, removed = clean(data, duplicates="keep", **self.arguments.cleaning())
+        account = account.extend(removed)
+        account.notes.extend(remarks(data))
+        self.clock.watch.say(f"{data!r}\n{account}")
+        check_target(data, self.arguments.target)
+        return data, account
 
-    out : the folder to write to: report.html (extra: report), metrics.json, recommendations.parquet (extra: io; else .csv),
-        model.npz and run.json; extractor.npz where the model reads vectors that `TfidfLSA` has made, for those of later items. Each
-        file appears whole or not at all.
-    models : registry names. params : {model: {parameter: value}}; others keep their defaults. `seed` goes to every model that has
-        one. Nothing is tuned but for `GRID`.
-    k : lengths of the lists that are measured; the largest is also how many items each user gets.
-    split : "time" (the default where there are times), "random" (the default where there are none) or "leave-last".
-    weights : what a pair of user and item counts for ranking models: "binary" 1, "count" its number of events, "log" the sum of
-        log2(1 + weight), "raw" the sum of weights. Models that predict ratings get the weights as they are.
-    text : item features (title, category, ...) whose texts are made into vectors, which the models of content read: `CONTENT_MODELS`
-        join the run where none is named. The report then says what the content adds on head, middle, tail and new items. Default:
-        the texts of Complete Journey; () for none. See `docs/features.md`.
-    encoder : "language-model", "static", "tfidf" (see `minirec.features`), or "auto", the first of these that is installed. Vectors of
-        a pretrained one are kept in the cache folder (`MINIREC_CACHE`).
-    memory : budget for a single model; default: the budget in force (`MINIREC_MEMORY`), but at most 3 GB. A model that is
-        estimated to need more is left out, which the report says, as is one whose fit fails.
-    watch : hears how it goes.
-
-    The same arguments give the same metrics.json and the same bytes of model.npz.
-    """
-    if models is not None:
-        models = [models] if isinstance(models, str) else list(models)
-    if text is not None:
-        text = [text] if isinstance(text, str) else list(text)
-    arguments = _plain(
-        {"source": source, "models": models, "params": params,
-         "k": [k] if isinstance(k, int) else list(k), "split": split, "test": test, "seed": seed, "weights": weights,
-         "min_weight": min_weight, "max_user_events": max_user_events, "min_user_items": min_user_items,
-         "min_item_users": min_item_users, "text": text, "encoder": encoder, "memory": memory, **reader}
-    )  # fmt: skip
-    names, ks = _checked(arguments)
-    unfitted = [make(name, (params or {}).get(name, {}), seed) for name in names]
-    folder = _folder(out)
-    clock = Clock(watch or Silent())
-    left_out: dict[str, str] = {}
-    with options(memory=memory or min(memory_budget(), MOST_MEMORY)):
-        with clock.step("read"):
-            data, account = read_source(source, reader)
-        with clock.step("clean"):
-            limits = {"min_weight": min_weight, "max_user_events": max_user_events}
-            least = {"min_user_items": min_user_items, "min_item_users": min_item_users}
-            data, cleaning = clean(data, duplicates="keep", **limits, **least)  # type: ignore[arg-type]
-            account = account.extend(cleaning)
-        clock.watch.say(f"{data!r}\n{account}")
-        learned = None
-        columns = text_columns(data, text, built_in=_is_built_in(source))
-        if text is None and models is not None and not any(map(reads_content, unfitted)):
+    def encode(self, data: Dataset) -> tuple[Dataset, tuple[str, ...], Encoded | None, TfidfLSA | None]:
+        """Vectors of the texts of items, where a model would read them."""
+        given = self.arguments
+        columns = text_columns(data, given.text, built_in=is_built_in(given.source))
+        self.models = [make(name, given.start(name), given.seed) for name in given.names]
+        content = any(map(reads_content, self.models))
+        if given.text is None and given.named and not content:
             columns = ()  # nobody would read the vectors
-        if columns and not any(map(reads_content, unfitted)):
-            unfitted += [make(name, (params or {}).get(name, {}), seed) for name in CONTENT_MODELS]
-        _check_params(params or {}, [model.name for model in unfitted])
-        if columns:
-            with clock.step("encode"):
-                data, encoded, learned = encode(data, columns, encoder)
-            clock.watch.say(str(encoded))
-        variants = variants_of([model for model in unfitted if model.name not in REFERENCES] or unfitted, params or {})
-        with clock.step("split"):
-            how = split or ("time" if data.timestamp is not None else "random")
-            train, held_out = _two(data, how, test, seed)
-            inner, validation_events = _two(train, how, test, seed)
-            shift = item_shift(validation_events, held_out, seed=seed)
-        if shift.differs:
-            clock.watch.say(f"Note: {shift}.")
+        if columns and not content:
+            joining = dict.fromkeys([*CONTENT_MODELS, *(name for name in given.params if name not in given.names)])
+            self.models += [make(name, given.start(name), given.seed) for name in joining]
+        taking_part = [model.name for model in self.models]
+        for name in given.params:
+            if name not in taking_part and name not in IN_PLACE.values():
+                raise ParameterError(f"params are given for {name!r}, which is not among the models: {', '.join(taking_part)}")
+        if not columns:
+            return data, (), None, None
+        with self.clock.step("encode"):
+            data, encoded, learned = encode(data, columns, given.encoder)
+        self.clock.watch.say(str(encoded))
+        return data, columns, encoded, learned
 
-        fitted = fit_all(variants, inner, weights, left_out, clock, "for the choice")
-        if not fitted:
-            raise MemoryBudgetError("no model could be fitted: " + "; ".join(f"{name} {why}" for name, why in left_out.items()))
-        with clock.step("choose"):
-            validation = evaluate(fitted, inner, validation_events, k=ks, metrics=METRICS, seed=seed)
-            chosen, verdicts = choose(validation)
-        best, settled = variants[chosen].name, settle(unfitted, variants, validation, chosen)
-        del fitted  # before the next ones are made: two sets of models would double the memory
+    def split(self, data: Dataset) -> Parts:
+        """Train and test, and validation sets within train; whether they are alike is told."""
+        given = self.arguments
+        with self.clock.step("split"):
+            parts = make_parts(data, given.split, given.test, given.seed, target=given.target, include_seen=given.include_seen)
+            self.shift = item_shift(parts.folds[0].validation, parts.test, seed=given.seed)
+        self.warnings += parts.notes
+        for note in parts.notes:
+            self.clock.watch.say(f"Note: {note}")
+        if self.shift.differs:
+            self.clock.watch.say(f"Note: {self.shift}.")
+        if given.weights != "binary" and (plain := without_weights(self.models)):
+            self.warnings.append(f"weights={given.weights!r} (--weights): {', '.join(plain)} do not use weights; the others do.")
+            self.clock.watch.say(f"Note: {self.warnings[-1]}")
+        return parts
 
-        fitted = fit_all(settled, train, weights, left_out, clock, "on train")
-        if best not in fitted:
-            raise ModelFitError(f"{best} was chosen on validation, but could not be fitted on train: it {left_out[best]}")
-        with clock.step("evaluate"):
-            result = evaluate(fitted, train, held_out, k=ks, metrics=METRICS, seed=seed)
-        found = None
-        if columns:
-            news, failed = new_items(data, {name: settled[name] for name in fitted}, ks, test, seed, weights, clock)
-            found = ContentRun(columns, encoded, clock.seconds["encode"], *chosen_pair(validation, variants, fitted), news, failed)
+    # ---- search and choice ----------------------------------------------------------------------------------------------
 
-        final = settled[best].clone()
-        with clock.step(f"fit {best} on all events") as progress:
-            final.fit(weighed(data, final, weights), progress=progress)
-        with clock.step("recommend"):
-            recommended = final.recommend(k=ks[-1])
-        with clock.step("write"):
-            record = {
-                "arguments": arguments,
-                "data": {"name": data.name, "events": len(data), "fingerprint": data.fingerprint},
-                "shift": {**shift._asdict(), "differs": shift.differs},
-                "versions": versions(final),
-                "seconds": clock.seconds,
-            }
-            outcome = Outcome(
-                data=data,
-                account=account,
-                how=how,
-                parts={"Train": train, "Test": held_out, "Train, for the choice": inner, "Validation": validation_events},
-                models=fitted,
-                best=best,
-                verdicts=verdicts,
-                validation=validation,
-                result=result,
-                shift=shift,
-                left_out=left_out,
-                arguments=arguments | _in_force(),
-                versions=record["versions"],
-                seconds=clock.seconds,
-                repeat=f"minirec run --repeat {folder / 'run.json'}",
-                content=found,
+    def search(self, parts: Parts) -> Searched:
+        """Candidates on the validation events."""
+        given = self.arguments
+        search = Search(
+            parts.folds, given.k, given.seed, self.weigher, self.clock, not given.include_seen, given.seconds, given.price, self.left_out
+        )
+        self._search = search
+        if given.trials is not None:
+            found = search.repeat({label: make(name, params, given.seed) for label, name, params in given.trials["tried"]})
+        else:
+            models = self._in_place(list(self.models), parts)
+            found = search.run(models, given.params, named=given.named)
+        for fold in parts.folds:
+            self.weigher.drop(fold.inner)
+        return found
+
+    def _in_place(self, models: list[Recommender], parts: Parts) -> list[Recommender]:
+        """The models, and after one that does not fit into the memory the one that is tried in its place."""
+        if self.arguments.named:
+            return models
+        events, found = self.weigher(parts.folds[0].inner, models[0]), []
+        for model in models:
+            found.append(model)
+            if model.name in IN_PLACE and model.estimate_memory(events) > memory_budget():
+                found.append(make(IN_PLACE[model.name], {}, self.arguments.seed))
+        return found
+
+    def choose(self, found: Searched) -> Choice:
+        """Three picks from the validation events; one of them is the default."""
+        with self.clock.step("choose"):
+            self._choice = choose(
+                found.validation, REFERENCES, prefer=self.arguments.prefer, price=self.arguments.price, popular="popularity"
             )
-            files = write(folder, final, recommended, record, outcome, clock.watch, learned if reads_content(final) else None)
-    return Run(folder, files, best, final, result, validation, shift, left_out, account, record)
+        return self._choice
 
+    def names_on_test(self, found: Searched, choice: Choice) -> tuple[dict[str, str], dict[str, str]]:
+        """{name on test: label}, in the order in which they are measured, and the picks by name.
 
-def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments as JSON holds them; what was not given is left out, and a table in memory is only named."""
-    given = {name: value for name, value in arguments.items() if value is not None and value != ()}
-    source = given.get("source")
-    if source is not None and not isinstance(source, str):
-        given["source"] = str(source) if isinstance(source, Path) else {"in memory": type(source).__name__}
-    plain: dict[str, Any] = json.loads(json.dumps(given, default=str))
-    return plain
+        A family goes by its registry name: with the default pick if that is of it, else with its most accurate setting. Other picks
+        of the family get a name of their own, such as "dan (tail)".
+        """
+        numbers = found.validation.to_dict()
+        accuracy = {label: numbers[label][self.accuracy] for label in numbers}
+        families: dict[str, str] = {}
+        for label in sorted(numbers, key=lambda label: -accuracy[label]):
+            families.setdefault(found.settings[label].name, label)
+        families[found.settings[choice.default].name] = choice.default
+        extra: dict[str, str] = {}
+        picks: dict[str, str] = {}
+        for kind, label in choice.picks.items():
+            family = found.settings[label].name
+            known = next((name for name, other in {**families, **extra}.items() if other == label), None)
+            picks[kind] = known or f"{family} ({kind})"
+            if known is None:
+                extra[picks[kind]] = label
+        first = [name for name in (*ALWAYS, *picks.values()) if name in families or name in extra]
+        order = dict.fromkeys([*first, *families, *extra])
+        return {name: {**families, **extra}[name] for name in order}, picks
 
+    # ---- test -----------------------------------------------------------------------------------------------------------
 
-def _checked(arguments: dict[str, Any]) -> tuple[list[str], tuple[int, ...]]:
-    """Names of the models and lengths of the lists; ParameterError for what can be told before the work."""
-    names = list(dict.fromkeys(arguments.get("models", DEFAULT_MODELS)))
-    if not names:
-        raise ParameterError("run needs at least one model")
-    _check_params(arguments.get("params", {}), names, CONTENT_MODELS)
-    for option, known in (("split", SPLITS), ("weights", WEIGHTS), ("encoder", ENCODERS)):
-        if arguments.get(option) not in (None, *known):
-            raise ParameterError(f"{option} must be one of {', '.join(known)}, got {arguments[option]!r}")
-    lengths = arguments["k"]
-    if not lengths or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in lengths):
-        raise ParameterError(f"k takes whole numbers of at least 1, got {lengths}")
-    return names, tuple(sorted(set(lengths)))
+    def measure(self, parts: Parts, found: Searched, labels: Mapping[str, str], best: str) -> tuple[Result, list[Example], str]:
+        """Fit on train and measure on test, one model after the other, so that one alone is in memory."""
+        results: list[Result] = []
+        before: list[list[Any]] = []
+        after: list[list[Listed]] = []
+        users: list[Any] = []
+        why = ""
+        for number, (name, label) in enumerate(labels.items(), 1):
+            if not self._in_time(name, label, found, labels):
+                continue
+            model = found.settings[label].clone()
+            try:
+                with self.clock.step(f"fit {name} on train", f"model {number} of {len(labels)}: fit {name} on train") as progress:
+                    model.fit(self.weigher(parts.train, model), progress=progress)
+            except (ModelFitError, MemoryBudgetError) as error:
+                self.left_out[name] = f"failed: {error}"
+                if name == best:
+                    raise ModelFitError(f"{name} was chosen on validation, but could not be fitted on train: {error}") from None
+                continue
+            self.fits[name] = self.clock.seconds[f"fit {name} on train"]
+            with self.clock.step("evaluate", f"measure {name}"):
+                results.append(
+                    evaluate(
+                        {name: model}, parts.train, parts.test, k=self.arguments.k, metrics=METRICS,
+                        exclude_seen=not self.arguments.include_seen, seed=self.arguments.seed,
+                    )
+                )  # fmt: skip
+            users = users or example_users(parts.train, results[0].users)
+            if name == "popularity":
+                before = plain_lists(model, users, not self.arguments.include_seen)
+            if name == best:
+                after, why = explained_lists(model, users, not self.arguments.include_seen)
+            del model
+        measured = {name: found for result in results for name, found in result.measured.items()}
+        seconds = {name: found for result in results for name, found in result.seconds.items()}
+        whole = replace(results[0], measured=measured, seconds=seconds)
+        return whole, examples_of(parts.train, parts.test, users, before, after), why
 
+    def _in_time(self, name: str, label: str, found: Searched, labels: Mapping[str, str]) -> bool:
+        """Whether a model is measured on test: those of every run and the picks always, others while there is time."""
+        trials = self.arguments.trials
+        if trials is not None:
+            return name in trials["tested"]
+        waited = name in ALWAYS or name in self._picked(labels) or self.arguments.named
+        if waited or self._search.left() > 1.3 * found.seconds[label]:
+            return True
+        self.left_out[name] = "was tried on validation, but there was no time to measure it on test (budget=..., --budget, raises it)"
+        return False
 
-def _check_params(params: Iterable[str], names: list[str], others: tuple[str, ...] = ()) -> None:
-    """`params` are for models that take part, or for `others`, of which the data will tell."""
-    for name in params:
-        if name not in names and name not in others:
-            raise ParameterError(f"params are given for {name!r}, which is not among the models: {', '.join(names)}")
+    def _picked(self, labels: Mapping[str, str]) -> set[str]:
+        chosen = set(self._choice.picks.values())
+        return {name for name, label in labels.items() if label in chosen}
 
+    def content(
+        self,
+        data: Dataset,
+        columns: tuple[str, ...],
+        encoded: Encoded | None,
+        found: Searched,
+        settings: Mapping[str, Recommender],
+        labels: Mapping[str, str],
+    ) -> ContentRun | None:
+        """What the content of the items adds, where they have some."""
+        if encoded is None:
+            return None
+        given = self.arguments
+        news, failed = new_items(data, settings, given.k, given.test, given.seed, self.weigher, self.clock)
+        pair = chosen_pair(found.validation, found.settings, labels)
+        return ContentRun(columns, encoded, self.clock.seconds["encode"], *pair, news, failed)
 
-def _folder(out: str | Path) -> Path:
-    folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ParameterError(f"cannot write to the folder {folder}: {error.strerror or error}") from None
-    if not os.access(folder, os.W_OK):
-        raise ParameterError(f"cannot write to the folder {folder}: permission denied")
-    return folder
+    def warn(self, result: Result, choice: Choice, best: str) -> None:
+        """Bestsellers that are better than what was chosen are the first thing to say."""
+        if "popularity" not in result.models:
+            return
+        if best == "popularity":
+            if len(result.models) > 1 and self.arguments.names != ["popularity"]:
+                self.warnings.insert(0, (
+                    "No model beats the bestsellers on the validation events, so the bestsellers are the pick: recommend those, or give "
+                    "the models more to learn from (longer histories, other event kinds, item texts by --text) and run again."
+                ))  # fmt: skip
+            return
+        against = gap(result, best, "popularity", self.accuracy)
+        if against.below:
+            self.warnings.insert(0, (
+                f"Do not ship {best}: on the test events it is significantly below the bestsellers ({self.accuracy} "
+                f"{against.difference:+.4f}, 95 % interval {against.low:+.4f} to {against.high:+.4f}). Recommend the bestsellers, or "
+                "try another split (--split leave-last), more events, or item texts (--text)."
+            ))  # fmt: skip
 
+    # ---- the end --------------------------------------------------------------------------------------------------------
 
-def _is_built_in(source: Any) -> bool:
-    """Whether a built-in data set is meant: a file of the same name comes first."""
-    return source is None or (isinstance(source, str) and source in datasets() and not Path(source).exists())
+    def final(self, data: Dataset, setting: Recommender) -> Recommender:
+        """The default pick on all events."""
+        model = setting.clone()
+        with self.clock.step(f"fit {model.name} on all events") as progress:
+            model.fit(self.weigher(data, model), progress=progress)
+        return model
 
-
-def read_source(source: Any, reader: Mapping[str, Any]) -> tuple[Dataset, Account]:
-    """Events of a built-in data set (None: the default one), a file or a table, with the account of reading them."""
-    if _is_built_in(source):
-        if any(value is not None and value != () for value in reader.values()):
-            raise ParameterError(f"a built-in data set takes no settings of the reader, got {', '.join(reader)}")
-        data = load(source)
-        return data, Account(len(data), len(data))
-    if isinstance(source, Dataset):
-        return source, Account(len(source), len(source))
-    return read_with_account(source, **reader)
-
-
-def _two(data: Dataset, how: str, test: float, seed: int) -> tuple[Dataset, Dataset]:
-    train, held_out = split_events(data, how, test=test, seed=seed)
-    return train, held_out
+    def record(self, data: Dataset, final: Recommender, found: Searched, labels: Mapping[str, str]) -> dict[str, Any]:
+        """The content of run.json."""
+        arguments = self.arguments.plain()
+        if self.arguments.seconds or self.arguments.trials is not None:  # the clock had a say: a repetition takes what it decided
+            tried = [[label, model.name, model.get_params()] for label, model in found.settings.items()]
+            arguments["trials"] = {"tried": tried, "tested": list(self.fits)}
+        return {
+            "arguments": arguments,
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "data": {"name": data.name, "events": len(data), "fingerprint": data.fingerprint},
+            "shift": {**self.shift._asdict(), "differs": self.shift.differs},
+            "versions": versions(final),
+            "seconds": self.clock.seconds,
+            "peak_bytes": peak_bytes(),
+        }
 
 
 def _in_force() -> dict[str, Any]:

@@ -1,68 +1,96 @@
-"""What a report says, as plain values: the pipeline fills it in, the page lays it out."""
+"""What the page says, as plain values that JSON holds: the one representation between a run and the template.
+
+A run makes it (`pipeline/summary.py`) and keeps it in run.json, so that `minirec report FOLDER` can draw the page again, in another
+language too; words and layout are the page's own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from .content import ContentGain
+from typing import Any, TypedDict
 
 GROUP_NAMES = ("head", "middle", "tail")
+VERSION = 1
 
 
-class Figure(NamedTuple):
-    """A mean with its interval; an interval of None: the number is one for the whole output and has none."""
+class Figure(TypedDict):
+    """A mean with its 95 % interval over users; ends of None: one number for the whole output."""
 
     value: float
-    low: float | None = None
-    high: float | None = None
+    low: float | None
+    high: float | None
 
 
-class Column(NamedTuple):
-    """A column of the table of models. `hint` says in a sentence what it is; `percent`: shown as a percentage."""
+class Column(TypedDict):
+    """A column of the table of models; what it is called and means stands in the words of the page, by the metric's name."""
 
     key: str
-    label: str
-    hint: str
-    percent: bool = False
-    lower_is_better: bool = False
+    percent: bool
+    lower_is_better: bool
 
 
-@dataclass(frozen=True)
-class ModelRow:
-    """A model on the test events. `figures` by metric name; a metric without a value is absent."""
+class ModelRow(TypedDict):
+    """A model on the test events. `key` : its name in metrics.json, `name` the one to show. `roles` : which picks it is.
 
+    `lift` : NDCG over that of the bestsellers, less 1.
+    """
+
+    key: str
     name: str
-    label: str
     parameters: str
-    figures: Mapping[str, Figure]
+    figures: dict[str, Figure]
+    lift: float | None
     seconds: float
-    reference: bool = False  # Popularity and Random: there to compare with, never chosen
+    reference: bool
+    roles: list[str]
 
 
-class Candidate(NamedTuple):
-    """A model on the validation events, as the choice saw it; None: no user has a value."""
+class Candidate(TypedDict):
+    """A setting on the validation events, as the choice saw it. `gap` : its NDCG less that of the most accurate one."""
 
     label: str
-    accuracy: Figure | None
+    ndcg: Figure
     tail: Figure | None
+    coverage: float
+    gap: Figure
     verdict: str
+    roles: list[str]
+    seconds: float
 
 
-class Part(NamedTuple):
+class Check(TypedDict):
+    """`key` names the check, `status` is pass, warn or fail, `values` fill the sentence."""
+
+    key: str
+    status: str
+    values: dict[str, Any]
+
+
+class Verdict(TypedDict):
+    """The answer of the first screen. kind : better, unclear, worse, bestsellers (nothing beat them) or alone (no reference)."""
+
+    kind: str
+    ship: str
+    ndcg: float
+    bestsellers: float | None
+    lift: Figure | None
+    tail: float
+    tail_bestsellers: float | None
+    coverage: float
+    coverage_bestsellers: float | None
+    coverage_items: int
+    cost: float | None
+    users: int
+
+
+class Part(TypedDict):
     """A share of a recommendation's score, of the sum of the magnitudes of all parts, in percent; negative where it lowers it."""
 
     text: str
     percent: float
 
 
-class Recommended(NamedTuple):
-    """An item of an example list. `group` is head, middle or tail; `hit`: among the user's test items."""
+class Item(TypedDict):
+    """An item of a list. `group` is head, middle or tail; `hit` : among the user's test items."""
 
     text: str
     group: str
@@ -70,16 +98,17 @@ class Recommended(NamedTuple):
     parts: list[Part]
 
 
-class Example(NamedTuple):
-    """One user: what the model knew, newest first, as (text, group), and what it recommends."""
+class Example(TypedDict):
+    """A test user: some of what the model knew, newest first, the bestsellers' list and the pick's."""
 
     user: str
     known: int
-    history: list[tuple[str, str]]
-    items: list[Recommended]
+    history: list[Item]
+    before: list[Item]
+    after: list[Item]
 
 
-class Chunk(NamedTuple):
+class Chunk(TypedDict):
     """A part of the split."""
 
     label: str
@@ -89,37 +118,40 @@ class Chunk(NamedTuple):
     period: str
 
 
-@dataclass(frozen=True)
-class Contents:
-    """Everything on the page. Texts are plain text; the page escapes them.
+class Page(TypedDict):
+    """Everything on the page. Texts are plain text; the page escapes them."""
 
-    popularity : users of each item of the train events, in descending order. groups : `Groups.describe()` of them.
-    differences : the best model less each other one, on test (`Comparison.to_dict()`). why_no_parts : why the examples come
-    without an explanation, or "". content : the panel on content, where items have some. account : `Account.to_dict()`.
-    repeat : the command that runs all of this again.
-    """
-
+    version: int
     title: str
+    date: str
+    fingerprint: str
+    k: list[int]
     best: str
-    rule: str
-    facts: list[tuple[str, str]]
-    account: Mapping[str, Any]
-    split: str
-    chunks: list[Chunk]
-    popularity: NDArray[np.int64]
-    groups: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    columns: list[Column]
+    picks: dict[str, str]
+    price: float
+    warnings: list[str]
+    verdict: Verdict
+    checks: list[Check]
     models: list[ModelRow]
-    k: tuple[int, ...]
+    columns: list[Column]
     candidates: list[Candidate]
     differences: list[dict[str, Any]]
-    protocol: str
     examples: list[Example]
     why_no_parts: str
-    settings: list[tuple[str, str]]
-    versions: list[tuple[str, str]]
-    seconds: list[tuple[str, float]]
+    ordered: bool
+    facts: list[list[str]]
+    account: dict[str, Any]
+    split: str
+    test_share: float
+    folds: int
+    chunks: list[Chunk]
+    curve: list[list[int]]
+    groups: dict[str, dict[str, dict[str, Any]]]
+    protocol: str
+    content: dict[str, Any] | None
+    settings: list[list[str]]
+    versions: dict[str, str]
+    seconds: dict[str, float]
+    left_out: dict[str, str]
+    notes: list[str]
     repeat: str
-    content: ContentGain | None = None
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
