@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -331,7 +332,7 @@ def test_every_help_has_examples_that_parse() -> None:
         groups = [action for action in one._actions if hasattr(action, "choices") and isinstance(action.choices, dict)]
         lines = [line.strip() for line in (one.epilog or "").splitlines() if line.strip().startswith("minirec ")]
         for line in lines:
-            assert parser.parse_args(line.split()[1:]).command
+            assert parser.parse_args(shlex.split(line.partition(" > ")[0])[1:]).command
         if one is not parser:
             assert lines, one.prog
         return 1 + sum(check(sub) for group in groups for sub in group.choices.values())
