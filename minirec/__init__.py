@@ -30,11 +30,14 @@ _WHERE = {
     "models.contract.warmup": ("warmup",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
+_ROOMS = ("metrics",)  # rooms that are public as they are: minirec.metrics.ndcg
 
-__all__ = ["__version__", "options", "options_in_force", *_MODULE_OF]
+__all__ = ["__version__", "options", "options_in_force", *_MODULE_OF, *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'minirec' has no attribute {name!r}")
     return getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
@@ -45,6 +48,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py holds the two lists together
+    from . import metrics as metrics
     from .audit import audit as audit
     from .data import Dataset as Dataset
     from .data import Groups as Groups

@@ -249,5 +249,5 @@ def _rating_metrics(model: Recommender, rated: Rated, names: list[str] | None, t
     predicted = model.score(rated.user, rated.item).astype(np.float64)
     found = {"rmse": ratings.rmse(predicted, rated.rating), "mae": ratings.mae(predicted, rated.rating)}
     if threshold is not None:
-        found["accuracy"] = ratings.accuracy(predicted, rated.rating, threshold)
+        found["accuracy"] = ratings.accuracy_at(predicted, rated.rating, threshold)
     return {name: value for name, value in found.items() if names is None or name in names}

@@ -1,8 +1,12 @@
-"""Accuracy of ranked lists: precision, recall, F1, NDCG, MAP, MRR and hit rate, for every user on its own.
+"""Accuracy of ranked lists, for every user on its own: the one place of each formula.
 
-Symbols: L_u the list of user u, best first; T_u the user's test items (binary relevance); hit_r = 1 where the item at rank r
-(1, 2, ...) is in T_u. Each metric takes `hit`, a `Hits` of K >= k ranks, and `relevant`, int64 (U,) = |T_u|, and returns
-float64 (U,). A list shorter than k counts as if its missing ranks were misses.
+Symbols: L_u the list of user u, best first; T = T_u the user's test items (binary relevance); hit_r = 1 where the item at rank r
+(1, 2, ...) is in T. Each metric takes `hit`, a `Hits` of K >= k ranks, and `relevant`, int64 (U,) = |T|, and returns float64 (U,).
+A list shorter than k counts as if its missing ranks were misses. Graded metrics take `gain`, float64 (U, K), that of the item at each
+rank, and `best`, the gains of T in descending order.
+
+The first line of each docstring is the formula; the lines "Denominator:", "Empty:", "Elsewhere:" and "Source:" go into
+docs/metrics.md as they stand.
 
 A user without test items (|T_u| = 0) has no value: NaN here, left out of every mean, and counted in the Result. For a group of
 items (head, tail, ...) T_u is restricted to the group's items, and so the mean is over users with at least one such test item
@@ -27,7 +31,10 @@ Number = TypeVar("Number", np.bool_, np.int64, np.float64)
 
 
 class Lists(NamedTuple):
-    """Lists of U users: `items[indptr[u]:indptr[u + 1]]`, rows of the catalogue, best first; some may be short or empty."""
+    """Lists of U users: `items[indptr[u]:indptr[u + 1]]`, rows of the catalogue, best first; some may be short or empty.
+
+    Row n, one beyond the catalogue, is an item that it does not have: it takes its place in the list, and is no hit and of no group.
+    """
 
     indptr: NDArray[np.int64]
     items: NDArray[np.int32]
@@ -49,7 +56,7 @@ def find_hits(table: Table, truth: CSR) -> Mask:
     keys = truth.row_ids() * n + truth.indices  # ascending, as rows and the columns within a row ascend
     wanted = np.arange(len(table))[:, None] * n + table
     place = np.minimum(keys.searchsorted(wanted.ravel()), len(keys) - 1).reshape(table.shape)
-    hit: Mask = (keys[place] == wanted) & (table >= 0)
+    hit: Mask = (keys[place] == wanted) & (table >= 0) & (table < n)
     return hit
 
 
@@ -90,48 +97,174 @@ class Hits(NamedTuple):
 
 
 def precision(hit: Hits, relevant: Counts, k: int) -> Values:
-    """Precision@k = |hits in the first k| / k. The denominator is k, also where the list is shorter."""
+    """Precision@k = |hits in the first k| / k.
+
+    Denominator: k, also where the list is shorter.
+    Elsewhere: LensKit divides by the length of the list where that is below k.
+    Source: Herlocker et al., TOIS 2004.
+    """
     return hit.upto[:, k - 1] / k
 
 
 def recall(hit: Hits, relevant: Counts, k: int) -> Values:
-    """Recall@k = |hits in the first k| / |T_u|: the denominator of the LightGCN papers; cannot reach 1 where |T_u| > k."""
+    """Recall@k = |hits in the first k| / |T|.
+
+    Denominator: |T|, so a user with more than k test items cannot reach 1. That of the papers of LightGCN.
+    Elsewhere: the recall of Mult-VAE's protocol and of LensKit 2025 and later is `recall_capped`.
+    Source: Herlocker et al., TOIS 2004.
+    """
     return hit.upto[:, k - 1] / np.maximum(relevant, 1)
 
 
 def recall_capped(hit: Hits, relevant: Counts, k: int) -> Values:
-    """Capped Recall@k = |hits in the first k| / min(k, |T_u|): the denominator of Liang et al., WWW 2018 (Mult-VAE), equation 8."""
+    """RecallCapped@k = |hits in the first k| / min(k, |T|).
+
+    Denominator: min(k, |T|), so everybody can reach 1.
+    Elsewhere: called recall by Mult-VAE's protocol, by irspack (`recall_capped` is the same) and by LensKit.
+    Source: Liang et al., WWW 2018, equation 8.
+    """
     return hit.upto[:, k - 1] / np.clip(relevant, 1, k)
 
 
 def f1(hit: Hits, relevant: Counts, k: int) -> Values:
-    """F1@k, the harmonic mean of Precision@k and Recall@k (denominator |T_u|) = 2 |hits| / (k + |T_u|)."""
+    """F1@k = 2 |hits in the first k| / (k + |T|).
+
+    Denominator: k + |T|: the harmonic mean of `precision` and `recall`.
+    Elsewhere: Elliot takes the mean of both over users first, and then their harmonic mean.
+    Source: van Rijsbergen 1979, chapter 7.
+    """
     return 2.0 * hit.upto[:, k - 1] / (k + relevant)
 
 
-def ndcg(hit: Hits, relevant: Counts, k: int) -> Values:
-    """NDCG@k = sum_{r<=k} hit_r / log2(r + 1), over its ideal sum_{r<=min(k,|T_u|)} 1 / log2(r + 1). Binary relevance."""
-    ideal = np.cumsum(discounts(k))
+def fbeta(hit: Hits, relevant: Counts, k: int, beta: float) -> Values:
+    """FBeta@k = (1 + b^2) |hits in the first k| / (k + b^2 |T|).
+
+    Denominator: k + b^2 |T|: b above 1 weighs recall more than precision, below 1 less; b = 1 is `f1`.
+    Elsewhere: RecTools' F1Beta is the same.
+    Source: van Rijsbergen 1979, chapter 7.
+    """
+    return (1.0 + beta**2) * hit.upto[:, k - 1] / (k + beta**2 * relevant)
+
+
+def mcc(hit: Hits, relevant: Counts, k: int, n_items: int) -> Values:
+    """MCC@k = (TP TN - FP FN) / sqrt((TP + FP) (TP + FN) (TN + FP) (TN + FN)).
+
+    Denominator: as above, with TP = |hits in the first k|, FP = k - TP, FN = |T| - TP and TN the rest of the n items of the catalogue.
+    Empty: 0 where the denominator is 0.
+    Elsewhere: RecTools' MCC is the same.
+    Source: Matthews 1975.
+    """
+    tp = hit.upto[:, k - 1]
+    fp, fn = k - tp, relevant - tp
+    tn = n_items - tp - fp - fn
+    scale = np.sqrt(np.maximum((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn), 0.0))
+    return np.divide(tp * tn - fp * fn, scale, out=np.zeros_like(tp), where=scale > 0)
+
+
+def dcg(hit: Hits, relevant: Counts, k: int) -> Values:
+    """DCG@k = sum_{r<=k} hit_r / log2(r + 1).
+
+    Denominator: none.
+    Elsewhere: the textbook of Manning et al. and RecTools (log_base=2) have the same; some have log2(max(r, 2)), as in the paper.
+    Source: Jarvelin and Kekalainen, TOIS 2002.
+    """
     gained: Values = (hit.at[:, :k] * discounts(k)).sum(1)
-    return gained / ideal[np.clip(relevant, 1, k) - 1]
+    return gained
+
+
+def ndcg(hit: Hits, relevant: Counts, k: int) -> Values:
+    """NDCG@k = DCG@k / sum_{r<=min(k,|T|)} 1 / log2(r + 1).
+
+    Denominator: the DCG of the best list of k places for this user, cut at min(k, |T|). Binary relevance.
+    Elsewhere: RecBole, irspack, LensKit, ranx and ir-measures have the same; RecTools divides by the sum of k discounts whatever |T|
+    is; recommenders' ndcg_at_k has natural logarithms, whose quotient is the same.
+    Source: Jarvelin and Kekalainen, TOIS 2002.
+    """
+    ideal = np.cumsum(discounts(k))
+    return dcg(hit, relevant, k) / ideal[np.clip(relevant, 1, k) - 1]
 
 
 def average_precision(hit: Hits, relevant: Counts, k: int) -> Values:
-    """AP@k = sum_{r<=k} hit_r Precision@r / min(k, |T_u|); its mean over users is MAP@k. Other libraries divide by |T_u| or by hits."""
+    """MAP@k = sum_{r<=k} hit_r Precision@r / min(k, |T|).
+
+    Denominator: min(k, |T|), so everybody can reach 1.
+    Elsewhere: irspack, RecBole and recommenders (map_at_k) have the same; RecTools and trec_eval divide by |T|: `map_trec`.
+    Source: Buckley and Voorhees, SIGIR 2000, with the cut of McFee et al., WWW 2012.
+    """
+    return _precisions(hit, k) / np.clip(relevant, 1, k)
+
+
+def average_precision_trec(hit: Hits, relevant: Counts, k: int) -> Values:
+    """MAPTrec@k = sum_{r<=k} hit_r Precision@r / |T|.
+
+    Denominator: |T|, as trec_eval's map_cut has it: a user with more than k test items cannot reach 1.
+    Elsewhere: ranx (map@k), ir-measures (AP@k), recommenders (map) and RecTools (MAP) have the same; see `map`.
+    Source: Buckley and Voorhees, SIGIR 2000.
+    """
+    return _precisions(hit, k) / np.maximum(relevant, 1)
+
+
+def _precisions(hit: Hits, k: int) -> Values:
+    """sum_{r<=k} hit_r Precision@r."""
     total: Values = (hit.at[:, :k] * hit.upto[:, :k] / np.arange(1.0, k + 1.0)).sum(1)
-    return total / np.clip(relevant, 1, k)
+    return total
 
 
 def reciprocal_rank(hit: Hits, relevant: Counts, k: int) -> Values:
-    """RR@k = 1 / (rank of the first hit), 0 without a hit in the first k; its mean over users is MRR@k."""
+    """MRR@k = 1 / (rank of the first hit), 0 without a hit in the first k.
+
+    Denominator: the rank.
+    Elsewhere: RecBole, irspack (`mrr`), RecTools, ranx and ir-measures (RR@k) have the same.
+    Source: Voorhees, TREC-8, 1999.
+    """
     before: Values = (hit.upto[:, :k] == 0).sum(1, dtype=np.float64)
     return hitrate(hit, relevant, k) / (before + 1)
 
 
+def rbp(hit: Hits, relevant: Counts, k: int, persistence: float) -> Values:
+    """RBP@k = (1 - p) sum_{r<=k} hit_r p^(r - 1).
+
+    Denominator: none: a reader goes on to the next place with the chance p, and 1 - p makes the weights of all places sum to 1.
+    Elsewhere: ranx (rbp.p) and ir-measures (RBP) have the same; LensKit divides by the best value for the |T| test items if asked.
+    Source: Moffat and Zobel, TOIS 2008.
+    """
+    gained: Values = (hit.at[:, :k] * persistence ** np.arange(k)).sum(1) * (1.0 - persistence)
+    return gained
+
+
 def hitrate(hit: Hits, relevant: Counts, k: int) -> Values:
-    """HitRate@k = 1 where the first k hold at least one hit, else 0."""
+    """HitRate@k = 1 where the first k hold at least one hit, else 0.
+
+    Denominator: none.
+    Elsewhere: RecBole, irspack (`hit`), RecTools, LensKit and ranx have the same; a mean over test items in place of users (He et al.,
+    WWW 2017) is the same where every user has one.
+    Source: Deshpande and Karypis, TOIS 2004.
+    """
     found: Values = np.minimum(hit.upto[:, k - 1], 1)
     return found
+
+
+def graded_dcg(gain: Values, k: int) -> Values:
+    """DCGGraded@k = sum_{r<=k} gain_r / log2(r + 1).
+
+    Denominator: none. gain: the weight of the test item, or 2^weight - 1 (gain="exponential").
+    Elsewhere: scikit-learn's dcg_score is the same with linear gains; ranx's dcg_burges has exponential ones.
+    Source: Jarvelin and Kekalainen, TOIS 2002; exponential gains: Burges et al., ICML 2005.
+    """
+    gained: Values = (gain[:, :k] * discounts(k)).sum(1)
+    return gained
+
+
+def graded_ndcg(gain: Values, best: Values, k: int) -> Values:
+    """NDCGGraded@k = DCGGraded@k / DCGGraded@k of the user's test items by descending gain.
+
+    Denominator: the DCG of the best list of k places.
+    Empty: 0 where all gains are 0.
+    Elsewhere: ranx (ndcg), ir-measures (nDCG) and scikit-learn (ndcg_score) have the same with linear gains.
+    Source: Jarvelin and Kekalainen, TOIS 2002; exponential gains: Burges et al., ICML 2005.
+    """
+    gained, ideal = graded_dcg(gain, k), graded_dcg(best, k)
+    return np.divide(gained, ideal, out=np.zeros_like(gained), where=ideal > 0)
 
 
 ACCURACY: dict[str, Callable[[Hits, Counts, int], Values]] = {
@@ -141,6 +274,7 @@ ACCURACY: dict[str, Callable[[Hits, Counts, int], Values]] = {
     "f1": f1,
     "ndcg": ndcg,
     "map": average_precision,
+    "map_trec": average_precision_trec,
     "mrr": reciprocal_rank,
     "hitrate": hitrate,
 }

@@ -60,7 +60,8 @@ def novelty(hit: Values, table: Table, value: Values, k: int) -> Values:
 
 def group_shares(labels: NDArray[np.int8], n_groups: int, rows: NDArray[np.int64], items: NDArray[np.int32], n_rows: int) -> Values:
     """Share of each group among the items of each row, float64 (n_rows, n_groups); NaN for a row without items."""
-    key = rows * n_groups + labels[items]
+    inside = items < len(labels)  # an item that the catalogue does not have is of no group
+    key = rows[inside] * n_groups + labels[items[inside]]
     counts = np.bincount(key, minlength=n_rows * n_groups).reshape(n_rows, n_groups).astype(np.float64)
     total = counts.sum(1, keepdims=True)
     return np.where(total > 0, counts / np.maximum(total, 1.0), np.nan)
@@ -98,14 +99,75 @@ def coverage(items: Mask, group: Mask) -> float:
     return float((items & group).sum() / max(int(group.sum()), 1))
 
 
+def times_shown(table: Table, k: int, n_items: int) -> Counts:
+    """How many lists have each item of the catalogue among their first k, int64 (n,)."""
+    first = table[:, :k]
+    return np.bincount(first[(first >= 0) & (first < n_items)], minlength=n_items)
+
+
+def entropy(table: Table, k: int, n_items: int) -> float:
+    """Entropy@k = -sum_i p_i log2 p_i.
+
+    Denominator: none; p_i is the share of item i among the first k places of all lists. In bits, from 0 (one item has all places) to
+    log2 n (all items alike).
+    Empty: NaN where nothing is recommended.
+    Elsewhere: Elliot's SEntropy is the same; LensKit's has natural logarithms; irspack's too; RecBole's ShannonEntropy further divides
+    by the number of items that were recommended.
+    Source: Shannon 1948; Vargas and Castells, RecSys 2014.
+    """
+    times = times_shown(table, k, n_items)
+    if not times.any():
+        return float("nan")
+    share = times[times > 0] / times.sum()
+    return float(-(share * np.log2(share)).sum()) + 0.0
+
+
+def list_sum(per_item: NDArray[Number], table: Table, k: int) -> Values:
+    """ACLT@k = |items of the tail in the first k|.
+
+    Denominator: none.
+    Empty: 0 for an empty list.
+    Elsewhere: Elliot's ACLT is the same; k times `aplt` where lists are full.
+    Source: Abdollahpouri et al., FLAIRS 2019.
+    """
+    total: Values = pad(per_item)[table[:, :k]].sum(1, dtype=np.float64)
+    return total
+
+
+def expected_by_all(item_counts: Counts) -> Values:
+    """How much each item is to be expected without knowing the user: (n + 1 - its rank by popularity) / n, 0 without events.
+
+    Items of equal popularity share a rank, and the ranks have no gaps.
+    """
+    _, place = np.unique(-item_counts, return_inverse=True)
+    n = len(item_counts)
+    expected: Values = np.where(item_counts > 0, (n - place) / max(n, 1), 0.0)
+    return expected
+
+
+def serendipity(hit: Values, table: Table, expected: Values, n_items: int, k: int) -> Values:
+    """Serendipity@k = sum_{r<=min(k,|L|)} hit_r max((n + 1 - r) / n - e_r, 0) / min(k, |L|).
+
+    Denominator: min(k, |L|). e_r = (n + 1 - the popularity rank of the item at r) / n, 0 without events; equally popular items share a
+    rank: a hit counts by how much higher it stands for the user than for everybody.
+    Empty: 0 for an empty list.
+    Elsewhere: RecTools' Serendipity is the same; that of recommenders needs the similarities of items.
+    Source: Gabryel, "Recommender systems: it's not all about the accuracy", 2016, as RecTools has it.
+    """
+    length = (table[:, :k] >= 0).sum(1)
+    personal = (n_items + 1.0 - np.arange(1, k + 1)) / max(n_items, 1)
+    gained: Values = (hit[:, :k] * np.maximum(personal - pad(expected)[table[:, :k]], 0.0)).sum(1)
+    mean: Values = gained / np.maximum(length, 1)
+    return mean
+
+
 def gini(table: Table, k: int, n_items: int) -> float:
     """Gini index of how often each item is recommended, over all n items of the catalogue: G = sum_j (2j - n - 1) p_j / (n - 1).
 
     p_1 <= ... <= p_n are the items' shares of all recommendations, those never recommended included. It measures concentration:
     0 = every item equally often, 1 = one item always (some libraries report 1 - G). NaN where nothing was recommended.
     """
-    first = table[:, :k]
-    times = np.sort(np.bincount(first[first >= 0], minlength=n_items)).astype(np.float64)
+    times = np.sort(times_shown(table, k, n_items)).astype(np.float64)
     if not times[-1]:
         return float("nan")
     weight = 2.0 * np.arange(1, n_items + 1) - n_items - 1

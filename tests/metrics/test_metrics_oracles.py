@@ -3,6 +3,7 @@
 import math
 
 import naive
+import naive_metrics
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ TWINS = {
     "f1": naive.f1,
     "ndcg": naive.ndcg,
     "map": naive.average_precision,
+    "map_trec": naive_metrics.map_trec,
     "mrr": naive.reciprocal_rank,
     "hitrate": naive.hitrate,
 }

@@ -42,23 +42,24 @@ def column_names(source: Any) -> list[str] | None:
 
 def read_table(source: Any, roles: dict[str, int], text: dict[str, int], where: str) -> RawEvents:
     """The picked columns of a table as `column_names` knows it."""
-    columns = {role: column_of(_taken(source, at)) for role, at in roles.items()}
+    columns = {role: column_of(take_column(source, at)) for role, at in roles.items()}
     lengths = {role: len(values) for role, (values, _) in columns.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"{where}: columns differ in length: {lengths}")
-    return from_columns(columns, {name: column_of(_taken(source, at)) for name, at in text.items()}, where)
+    return from_columns(columns, {name: column_of(take_column(source, at)) for name, at in text.items()}, where)
 
 
 def table_columns(source: Any, names: list[str]) -> list[Sequence[Any]]:
     """All columns of a table as lists; None where an entry is missing."""
-    columns = [column_of(_taken(source, at)) for at in range(len(names))]
+    columns = [column_of(take_column(source, at)) for at in range(len(names))]
     return [
         [None if gap else value for value, gap in zip(list(values), [False] * len(values) if missing is None else missing, strict=True)]
         for values, missing in columns
     ]
 
 
-def _taken(source: Any, at: int) -> Any:
+def take_column(source: Any, at: int) -> Any:
+    """The column at a position of a table as `column_names` knows it."""
     if hasattr(source, "column_names"):  # Arrow
         return source.column(at)
     return source[list(source if isinstance(source, Mapping) else source.columns)[at]]

@@ -54,13 +54,6 @@ class Ranked(NamedTuple):
     scores: Scores
     scored: int = 0  # (profile, item) pairs that a score was computed for; the rest was ruled out by its norm
 
-    def hits(self, truth: CSR) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Row and place, from 0, of each listed item that is an entry of `truth` (rows, items)."""
-        lengths, n = np.diff(self.indptr), truth.shape[1]
-        owner, place = np.repeat(np.arange(len(lengths)), lengths), np.arange(len(self.items)) - np.repeat(self.indptr[:-1], lengths)
-        hit = np.isin(owner * n + self.items, truth.row_ids() * n + truth.indices)
-        return owner[hit], place[hit]
-
 
 class Filters(NamedTuple):
     """What may be ranked. All filters combine.

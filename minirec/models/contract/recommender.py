@@ -24,6 +24,7 @@ from ...errors import (
     NotSupportedError,
     ParameterError,
 )
+from ...metrics.accuracy import Hits, Lists, find_hits, recall
 from ...options import memory_budget
 from .checks import choice, whole
 from .explanation import Explanation, Part
@@ -185,8 +186,8 @@ class Recommender(Parametrized, ABC):
             return {}
         truth, profiles = truth.rows(rows), self._profiles_of(rows)
         ranked = rank(self._scorer(profiles), 20, backend=self.backend_, filters=Filters(banned=(profiles.history,)))
-        hits = np.bincount(ranked.hits(truth)[0], minlength=len(rows))
-        return {"validation_recall@20": float(np.mean(hits / truth.counts()))}
+        hits = Hits.of(find_hits(Lists(ranked.indptr, ranked.items).table(20), truth))
+        return {"validation_recall@20": float(recall(hits, truth.counts(), 20).mean())}
 
     def update(self, events: Dataset) -> Self:
         """Take in new events without a full refit, where the model has such a form."""

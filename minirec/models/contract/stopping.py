@@ -14,6 +14,7 @@ from ...engine.ranking.scorers import Scorer
 from ...engine.ranking.topk import Filters, rank
 from ...engine.sparse import CSR
 from ...errors import DataError
+from ...metrics.accuracy import Hits, Lists, find_hits, ndcg
 from .monitor import Monitor
 from .parameters import number, seeded, whole
 from .recommender import Recommender
@@ -92,7 +93,6 @@ def rows_in(train: Dataset, side: Dataset) -> tuple[Rows, Rows]:
 
 def mean_ndcg(scorer: Scorer, truth: CSR, length: int, backend: str, filters: Filters) -> float:
     """Mean NDCG@length over the profiles of the scorer, each of which has items in its row of `truth`."""
-    owner, place = rank(scorer, length, backend=backend, filters=filters).hits(truth)
-    discounts = 1 / np.log2(np.arange(2, length + 2))
-    gain = np.bincount(owner, weights=discounts[place], minlength=truth.shape[0])
-    return float(np.mean(gain / np.cumsum(discounts)[np.minimum(truth.counts(), length) - 1]))
+    ranked = rank(scorer, length, backend=backend, filters=filters)
+    hits = Hits.of(find_hits(Lists(ranked.indptr, ranked.items).table(length), truth))
+    return float(ndcg(hits, truth.counts(), length).mean())

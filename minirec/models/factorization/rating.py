@@ -12,6 +12,7 @@ from ...engine.descent.sgd import Batch, Descent, Fill, Side, ascending, block_s
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Floats, Index
 from ...errors import DataError
+from ...metrics.ratings import rmse
 from ..contract.explanation import Part
 from ..contract.monitor import Monitor
 from ..contract.parameters import changed, fitted
@@ -57,7 +58,7 @@ class RatingModel(DescentModel):
         if validation.weight is None or not known.any():
             return record
         predicted = np.einsum("nd,nd->n", self.user_factors_[users[known]], self.item_factors_[items[known]])
-        return record | {"validation_rmse": float(np.sqrt(np.mean((predicted - validation.weight[known]) ** 2, dtype=np.float64)))}
+        return record | {"validation_rmse": rmse(predicted, validation.weight[known])}
 
     def _implicit(self, history: CSR) -> Scores:
         """What the vectors of the profiles hold before the ratings are looked at, (profiles, d)."""
