@@ -52,6 +52,7 @@ class Fitted:
     per_user: bool
     ordered: bool
     optional: bool
+    sparse: bool
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,12 @@ def changed(*, default: Any = _NOT_GIVEN, search: Any = _NOT_GIVEN, doc: str = _
     return _Changed({name: value for name, value in given.items() if value is not _NOT_GIVEN})
 
 
+def shared(owner: type[Parametrized], name: str, *, default: Any = _NOT_GIVEN, search: Any = _NOT_GIVEN, doc: str = _NOT_GIVEN) -> Any:
+    """A parameter that another class declares, for a model that hands it on to one of that class; what is given is changed."""
+    given = {"default": default, "search": search, "doc": doc}
+    return replace(owner.declared[name], **{key: value for key, value in given.items() if value is not _NOT_GIVEN})
+
+
 def fitted(
     *dims: str | int,
     dtype: Literal["float32", "float64"] = "float32",
@@ -136,6 +143,7 @@ def fitted(
     per_user: bool = False,
     ordered: bool = False,
     optional: bool = False,
+    sparse: bool = False,
     init: Literal[False] = False,
 ) -> Any:
     """An attribute that `fit` sets: an array, a CSR, a number or a model.
@@ -147,14 +155,15 @@ def fitted(
     saved : whether a model file holds it. per_user : it has a row a user, and is left out of files with items alone.
     ordered : the indices of a row of the CSR are in the order of events: they need neither ascend nor be unique.
     optional : it may be None, and a model file need not hold it.
+    sparse : it must be a CSR; else it may be either.
     """
-    return Fitted(dims, dtype, saved, per_user, ordered, optional)
+    return Fitted(dims, dtype, saved, per_user, ordered, optional, sparse)
 
 
 # ---- what comes of it ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(whole, number, choice, flag, seeded, checked, changed, fitted))
+@dataclass_transform(kw_only_default=True, field_specifiers=(whole, number, choice, flag, seeded, checked, changed, shared, fitted))
 class Parametrized:
     """A class whose body declares hyper-parameters and fitted arrays; scikit-learn's `clone` and searches understand it.
 
@@ -340,6 +349,8 @@ def check_shapes(model: Parametrized, sizes: Mapping[str, int]) -> None:
         value = getattr(model, name)
         if value is None and array.optional:
             continue
+        if array.sparse and not hasattr(value, "indptr"):
+            raise ValueError(f"{name} is not a sparse matrix")
         data = getattr(value, "data", value) if hasattr(value, "indptr") else value
         found = tuple(getattr(value, "shape", ()))
         wanted = tuple(_size(model, dim, known) for dim in array.dims)

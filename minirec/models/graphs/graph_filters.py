@@ -12,7 +12,7 @@ tail_exponent : t; each score is divided by d_j^t, so that less of it is popular
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -25,35 +25,48 @@ from ...engine.graph.propagate import normalized
 from ...engine.linalg.svd import basis_size, truncated_svd
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR
-from ..contract.checks import choice, number, whole
 from ..contract.explanation import Part, history_parts
 from ..contract.monitor import Monitor
+from ..contract.parameters import changed, choice, fitted, flag, number, whole
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
-
-_EXPONENTS: dict[str, Any] = {
-    "user_exponent": (0.2, 0.6, "linear"),
-    "item_exponent": (0.3, 0.6, "linear"),
-    "tail_exponent": (0.0, 0.4, "linear"),
-}
 
 
 class GraphFilter(Recommender):
     """score = x_u p(G) D_I^-t and, with alpha above 0, a low-pass of the k lowest frequencies beside it."""
 
-    _state: ClassVar[tuple[str, ...]] = ("scale_", "inward_", "outward_")
     _needs_users: ClassVar[bool] = True
     _chebyshev: ClassVar[bool] = False  # whether `_coefficients` are those of Chebyshev polynomials of I - 2 G
 
-    factors: int
-    alpha: float
-    user_exponent: float
-    item_exponent: float
-    tail_exponent: float
+    factors: int = whole(default=256, high=10**6, search=(16, 512, "int"), doc="k, the frequencies that the ideal low-pass lets through.")
+    alpha: float = number(
+        default=0.3,
+        low=0,
+        high=1e6,
+        search=(0.0, 1.0, "linear"),
+        doc="Weight of the ideal low-pass; with 0 nothing is decomposed, as the authors of GF-CF do for Amazon-Book.",
+    )
+    user_exponent: float = number(
+        default=0.5,
+        low=0,
+        high=10,
+        search=(0.2, 0.6, "linear"),
+        doc="a: a larger one takes weight from users with long histories. The papers have 1/2.",
+    )
+    item_exponent: float = number(
+        default=0.5, low=0, high=10, search=(0.3, 0.6, "linear"), doc="b, the exponent of the items' degrees. The papers have 1/2."
+    )
+    tail_exponent: float = number(
+        default=0.0,
+        low=0,
+        high=10,
+        search=(0.0, 0.4, "linear"),
+        doc="t: each score is divided by the item's degree to this power, so that less of it is popularity. The papers have 0.",
+    )
 
-    scale_: float  # largest singular value of D_U^-a X D_I^-b
-    inward_: Scores  # (items, k), the low-pass is x inward outward; k = 0 for none
-    outward_: Scores  # (k, items)
+    scale_: float = fitted()  # largest singular value of D_U^-a X D_I^-b
+    inward_: Scores = fitted("items", "k")  # the low-pass is x inward outward; k = 0 for none
+    outward_: Scores = fitted("k", "items")
 
     @abstractmethod
     def _coefficients(self) -> NDArray[np.float64]:
@@ -66,12 +79,6 @@ class GraphFilter(Recommender):
     @abstractmethod
     def _low_pass_power(self) -> float:
         """b: the low-pass is alpha D_I^-b V Vᵀ D_I^b."""
-
-    def _check(self) -> None:
-        whole("factors", self.factors)
-        number("alpha", self.alpha, low=0)
-        for name in _EXPONENTS:
-            number(name, getattr(self, name), low=0)
 
     def estimate_memory(self, dataset: Dataset) -> int:
         n, k = dataset.n_items, self.factors if self.alpha else 1
@@ -96,12 +103,6 @@ class GraphFilter(Recommender):
         """R."""
         r = normalized(x, self.user_exponent, self.item_exponent, np.float64)
         return r.with_data((r.data / scale).astype(np.float32))
-
-    def _check_shapes(self) -> None:
-        for name, array in (("inward_", self.inward_), ("outward_", self.outward_.T)):
-            if array.dtype != np.float32 or array.ndim != 2 or array.shape != (len(self.items_), self.inward_.shape[1]):
-                raise ValueError(f"{name} has shape {array.shape} for {len(self.items_)} items")
-        super()._check_shapes()
 
     def _graph(self) -> tuple[CSR, PolynomialFilter, NDArray[np.float64]]:
         """The events, the polynomial filter and the degrees of the items; kept as long as the events are the same."""
@@ -135,33 +136,11 @@ class GFCF(GraphFilter):
 
     Shen et al. 2021, "How powerful is graph convolution for recommendation?" (GF-CF); alpha = .3 and k = 256 are those of their code.
 
-    Parameters
-    ----------
-    factors : k, the frequencies that the ideal part lets through.
-    alpha : its weight, at least 0; without it nothing is decomposed, as the authors do for Amazon-Book.
-    user_exponent, item_exponent, tail_exponent : see the head of this file; theirs are 1/2, 1/2, 0.
-
     A new user needs nothing but a history: fold-in is exact. Fit: a truncated SVD (engine/linalg/svd.py), memory some 24 k bytes an item;
     the scores of a user for all items cost O(events + items x k).
     """
 
     name = "gfcf"
-    search_space: ClassVar[dict[str, Any]] = {"factors": (16, 512, "int"), "alpha": (0.0, 1.0, "linear"), **_EXPONENTS}
-
-    def __init__(
-        self,
-        *,
-        factors: int = 256,
-        alpha: float = 0.3,
-        user_exponent: float = 0.5,
-        item_exponent: float = 0.5,
-        tail_exponent: float = 0.0,
-    ) -> None:
-        self.factors = factors
-        self.alpha = alpha
-        self.user_exponent = user_exponent
-        self.item_exponent = item_exponent
-        self.tail_exponent = tail_exponent
 
     def _coefficients(self) -> NDArray[np.float64]:
         return np.array([0.0, 1.0])
@@ -184,53 +163,21 @@ class ChebyCF(GraphFilter):
     figures come from: the values at the K + 1 nodes cos((2 j + 1) pi / (2 K + 2)) of the interpolation are those of h at the K + 1
     extrema cos(j pi / K), a little outward. It rounds them to three decimals, which we do not.
 
-    Parameters
-    ----------
-    order : K. flatness : phi, above 0; the larger, the flatter between the ends.
-    factors, alpha : the low-pass part, as in GFCF.
-    beta : power of the item degrees, at least 0.
-    user_exponent, item_exponent, tail_exponent : see the head of this file; theirs are 1/2, 1/2, 0.
-
     A new user needs nothing but a history. Fit as GFCF; the scores of a user cost O(K events + items x k).
     """
 
     name = "chebycf"
-    search_space: ClassVar[dict[str, Any]] = {
-        "order": [4, 8, 12],
-        "flatness": (1.0, 20.0, "log"),
-        "factors": (16, 1024, "int"),
-        "alpha": (0.0, 0.5, "linear"),
-        "beta": (0.0, 0.6, "linear"),
-        **_EXPONENTS,
-    }
+
+    order: int = whole(default=8, high=1000, search=[4, 8, 12], doc="K, the degree of the polynomial.")
+    flatness: float = number(
+        default=1.5, above=0, high=1000, search=(1.0, 20.0, "log"), doc="phi: the larger, the flatter the plateau between its ends."
+    )
+    factors: int = changed(default=512, search=(16, 1024, "int"))
+    alpha: float = changed(default=0.2, search=(0.0, 0.5, "linear"))
+    beta: float = number(
+        default=0.4, low=0, high=10, search=(0.0, 0.6, "linear"), doc="Power of the item degrees before and after the filter."
+    )
     _chebyshev = True
-
-    def __init__(
-        self,
-        *,
-        order: int = 8,
-        flatness: float = 1.5,
-        factors: int = 512,
-        alpha: float = 0.2,
-        beta: float = 0.4,
-        user_exponent: float = 0.5,
-        item_exponent: float = 0.5,
-        tail_exponent: float = 0.0,
-    ) -> None:
-        self.order = order
-        self.flatness = flatness
-        self.factors = factors
-        self.alpha = alpha
-        self.beta = beta
-        self.user_exponent = user_exponent
-        self.item_exponent = item_exponent
-        self.tail_exponent = tail_exponent
-
-    def _check(self) -> None:
-        super()._check()
-        whole("order", self.order)
-        number("flatness", self.flatness, above=0)
-        number("beta", self.beta, low=0)
 
     def _coefficients(self) -> NDArray[np.float64]:
         count = np.arange(self.order + 1)
@@ -261,61 +208,26 @@ class BSPM(GraphFilter):
     Choi et al. 2023, "Blurring-sharpening process models for collaborative filtering"; one Euler step of length 1 for each blurring,
     as in all their settings.
 
-    Parameters
-    ----------
-    factors, alpha : the low-pass part, as in GFCF.
-    sharpening_time : T, at least 0. sharpening_steps : how many steps it is taken in. solver : "rk4" or "euler".
-    merge : whether the two blurred signals are added before the sharpening ("early") or after it ("late").
-    average : recommend by the mean of the signals at all times, the blurred one among them, in place of the last.
-    user_exponent, item_exponent, tail_exponent : see the head of this file; theirs are 1/2, 1/2, 0.
-
     A new user needs nothing but a history. Fit as GFCF, and O(events x k); the scores of a user cost O(m steps events + items x k).
     """
 
     name = "bspm"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": (16, 512, "int"),
-        "alpha": (0.0, 1.0, "linear"),
-        "sharpening_time": (0.0, 3.0, "linear"),
-        "sharpening_steps": [1, 2],
-        "solver": ["rk4", "euler"],
-        "merge": ["early", "late"],
-        "average": [False, True],
-        **_EXPONENTS,
-    }
 
-    def __init__(
-        self,
-        *,
-        factors: int = 448,
-        alpha: float = 0.2,
-        sharpening_time: float = 2.5,
-        sharpening_steps: int = 1,
-        solver: str = "rk4",
-        merge: str = "early",
-        average: bool = False,
-        user_exponent: float = 0.5,
-        item_exponent: float = 0.5,
-        tail_exponent: float = 0.0,
-    ) -> None:
-        self.factors = factors
-        self.alpha = alpha
-        self.sharpening_time = sharpening_time
-        self.sharpening_steps = sharpening_steps
-        self.solver = solver
-        self.merge = merge
-        self.average = average
-        self.user_exponent = user_exponent
-        self.item_exponent = item_exponent
-        self.tail_exponent = tail_exponent
-
-    def _check(self) -> None:
-        super()._check()
-        number("sharpening_time", self.sharpening_time, low=0)
-        whole("sharpening_steps", self.sharpening_steps)
-        choice("solver", self.solver, ("rk4", "euler"))
-        choice("merge", self.merge, ("early", "late"))
-        choice("average", self.average, (False, True))
+    factors: int = changed(default=448)
+    alpha: float = changed(default=0.2)
+    sharpening_time: float = number(default=2.5, low=0, high=1000, search=(0.0, 3.0, "linear"), doc="T.")
+    sharpening_steps: int = whole(default=1, high=100, search=[1, 2], doc="Steps that T is taken in.")
+    solver: Literal["rk4", "euler"] = choice(default="rk4", search=["rk4", "euler"], doc="Runge-Kutta of order 4, or Euler's method.")
+    merge: Literal["early", "late"] = choice(
+        default="early",
+        search=["early", "late"],
+        doc='"early" adds the two blurred signals before the sharpening, "late" after it.',
+    )
+    average: bool = flag(
+        default=False,
+        search=[False, True],
+        doc="Recommend by the mean of the signals at all times, the blurred one among them, and not by the last.",
+    )
 
     def _sharpening(self) -> list[NDArray[Any]]:
         """s at each time from 0 on, as coefficients of powers of G."""

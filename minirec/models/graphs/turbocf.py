@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Literal
 
 import numpy as np
 
@@ -11,9 +11,9 @@ from ...engine.graph.filters import FilterScorer, PolynomialFilter
 from ...engine.ranking.neighbors import topk_product
 from ...engine.ranking.scorers import Scorer, Scores
 from ...engine.sparse import CSR
-from ..contract.checks import choice, number
 from ..contract.explanation import Part, history_parts
 from ..contract.monitor import Monitor
+from ..contract.parameters import choice, fitted, number
 from ..contract.request import Profiles
 from ..forms.item_weights import LinearModel
 
@@ -29,51 +29,25 @@ class TurboCF(LinearModel):
 
     Park et al. 2024, "Turbo-CF: matrix decomposition-free graph filtering for fast recommendation"; in their terms alpha = a = 1 - b.
 
-    Parameters
-    ----------
-    user_exponent, item_exponent : a and b.
-    power : s, above 0; below 1 it lifts weak connections, and with them the tail.
-    filter : "linear", "quadratic" or "cubic".
-    tail_exponent : t; each score is divided by d_j^t.
-
     P is sparse: one entry for each pair of items that a user has. Time O(sum of the squared lengths of the users' histories), memory
     16 bytes an entry; a score of all items costs the entries of the rows of the history, and all entries for each further power.
     A new user needs nothing but a history.
     """
 
     name = "turbocf"
-    search_space: ClassVar[dict[str, Any]] = {
-        "user_exponent": (0.2, 0.8, "linear"),
-        "item_exponent": (0.2, 0.8, "linear"),
-        "power": (0.5, 1.5, "linear"),
-        "filter": list(_FILTERS),
-        "tail_exponent": (0.0, 0.4, "linear"),
-    }
-    _state = ("weights_", "after_")
 
-    weights_: CSR  # P, or P D_I^-t where p(P) = P
-    after_: Scores  # (items,), what remains of D_I^-t
+    user_exponent: float = number(default=0.5, low=0, high=10, search=(0.2, 0.8, "linear"), doc="a, of the lengths of the histories.")
+    item_exponent: float = number(default=0.5, low=0, high=10, search=(0.2, 0.8, "linear"), doc="b, of the degrees of the items.")
+    power: float = number(
+        default=1.0, above=0, high=100, search=(0.5, 1.5, "linear"), doc="s; below 1 it lifts weak connections, and with them the tail."
+    )
+    filter: Literal["linear", "quadratic", "cubic"] = choice(default="linear", search=list(_FILTERS), doc="The polynomial p.")
+    tail_exponent: float = number(
+        default=0.0, low=0, high=10, search=(0.0, 0.4, "linear"), doc="t: each score is divided by the item's degree to this power."
+    )
 
-    def __init__(
-        self,
-        *,
-        user_exponent: float = 0.5,
-        item_exponent: float = 0.5,
-        power: float = 1.0,
-        filter: str = "linear",
-        tail_exponent: float = 0.0,
-    ) -> None:
-        self.user_exponent = user_exponent
-        self.item_exponent = item_exponent
-        self.power = power
-        self.filter = filter
-        self.tail_exponent = tail_exponent
-
-    def _check(self) -> None:
-        for name in ("user_exponent", "item_exponent", "tail_exponent"):
-            number(name, getattr(self, name), low=0)
-        number("power", self.power, above=0)
-        choice("filter", self.filter, tuple(_FILTERS))
+    weights_: CSR = fitted("items", "items", sparse=True)  # P, or P D_I^-t where p(P) = P
+    after_: Scores = fitted("items")  # what remains of D_I^-t
 
     def estimate_memory(self, dataset: Dataset) -> int:
         lengths = np.bincount(dataset.user, minlength=dataset.n_users).astype(np.float64)
@@ -90,11 +64,6 @@ class TurboCF(LinearModel):
             weights.data[:] *= after.astype(np.float32)[weights.indices]
             after = np.ones(n)
         self.weights_, self.after_ = weights, after.astype(np.float32)
-
-    def _check_shapes(self) -> None:
-        super()._check_shapes()
-        if not isinstance(self.weights_, CSR) or self.after_.shape != (len(self.items_),) or self.after_.dtype != np.float32:
-            raise ValueError("the weights are not sparse, or the scales do not fit the items")
 
     def _scorer(self, profiles: Profiles) -> Scorer:
         if self.filter == "linear":
