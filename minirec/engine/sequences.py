@@ -12,7 +12,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ParameterError
-from .sparse import Floats, Index, Pointer
+from .sparse import CSR, Floats, Index, Pointer
+
+
+class Sequences(NamedTuple):
+    """Sequences of items in the order of events, each as often as it occurs: sequence s is items[indptr[s]:indptr[s + 1]].
+
+    indptr int64 (sequences + 1,), items int32 (events,), each below `n_items`.
+    """
+
+    indptr: Pointer
+    items: Index
+    n_items: int
+
+    @classmethod
+    def of_owners(cls, owners: NDArray[Any], items: NDArray[Any], shape: tuple[int, int]) -> Sequences:
+        """From the items of events in order, whose sequences are `owners`, ascending; shape (sequences, items)."""
+        return cls(offsets(np.bincount(owners, minlength=shape[0])), items.astype(np.int32, copy=False), shape[1])
+
+    @classmethod
+    def of_rows(cls, matrix: CSR) -> Sequences:
+        """The items of each row, in the order of their rows."""
+        return cls(matrix.indptr, matrix.indices, matrix.shape[1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(sequences, items)."""
+        return len(self.indptr) - 1, self.n_items
+
+    def counts(self) -> NDArray[np.int64]:
+        """Events of each sequence."""
+        return np.diff(self.indptr)
+
+    def owners(self) -> NDArray[np.int64]:
+        """The sequence of each event."""
+        return np.repeat(np.arange(len(self.indptr) - 1), self.counts())
+
+    def row(self, s: int) -> Index:
+        """One sequence, as a view."""
+        return self.items[self.indptr[s] : self.indptr[s + 1]]
+
+    def rows(self, selection: NDArray[Any]) -> Sequences:
+        """Some sequences, in the order given; one may be asked for twice."""
+        indptr, kept = cut_last(self.indptr, selection)
+        return Sequences(indptr, self.items[kept], self.n_items)
+
+    def span(self, start: int, stop: int) -> Sequences:
+        """Sequences start..stop, as views but for the offsets."""
+        first, last = int(self.indptr[start]), int(self.indptr[stop])
+        return Sequences(self.indptr[start : stop + 1] - first, self.items[first:last], self.n_items)
+
+    def latest(self, length: int) -> Sequences:
+        """The last events of each sequence, at most `length`."""
+        indptr, kept = cut_last(self.indptr, np.arange(len(self.indptr) - 1), length)
+        return Sequences(indptr, self.items[kept], self.n_items)
 
 
 class NextItems(NamedTuple):

@@ -27,6 +27,11 @@ class CSR(NamedTuple):
     shape: tuple[int, int]
 
     @classmethod
+    def empty(cls, rows: int, columns: int) -> CSR:
+        """A matrix without entries, its values float32."""
+        return cls(np.zeros(rows + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (rows, columns))
+
+    @classmethod
     def from_pairs(cls, rows: NDArray[Any], columns: NDArray[Any], data: NDArray[Any] | None, shape: tuple[int, int]) -> CSR:
         """Build from coordinates; values of one pair are summed in float64, in the order given. O(nnz log nnz)."""
         key = rows.astype(np.int64) * shape[1] + columns

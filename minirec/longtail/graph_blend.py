@@ -9,9 +9,9 @@ import numpy as np
 from ..data.dataset import Dataset
 from ..engine.ranking.scorers import BlendScorer, Scores
 from ..engine.sparse import CSR
-from ..models.contract.checks import number
 from ..models.contract.explanation import Part, history_parts
 from ..models.contract.monitor import Monitor
+from ..models.contract.parameters import fitted, number, shared
 from ..models.contract.recommender import Recommender
 from ..models.contract.request import Profiles
 from ..models.graphs.graph_filters import ChebyCF
@@ -25,56 +25,34 @@ class GraphBlend(Recommender):
     other and has all frequencies. On the LightGCN split of Gowalla both together are above the published record
     (benchmarks/PUBLISHED.md); the defaults were chosen there, on the latest tenth of train. Ours: no paper has it.
 
-    Parameters
-    ----------
-    weight : w, from 0 to 1, the share of the autoencoder.
-    regularization, neighbors, length_exponent : of the autoencoder, see `SANSA`. Where histories are long (270 items each on Complete
-        Journey, benchmarks/FRONTIER.md), more neighbours and a length_exponent of .5 are better than the defaults.
-    order, flatness, factors, alpha, beta, user_exponent, item_exponent : of the filter, see `ChebyCF`.
-    tail_exponent : t, at least 0; d is the number of users of an item. The knob of the tail, 0 for none.
-
-    A new user needs nothing but a history: fold-in is exact. The costs are those of both models, one after the other.
+    Where histories are long (270 items each on Complete Journey, benchmarks/FRONTIER.md), more `neighbors` and a length_exponent of .5 are
+    better than the defaults. A new user needs nothing but a history: fold-in is exact. The costs are those of both models, one after the
+    other.
     """
 
     name = "graphblend"
-    search_space: ClassVar[dict[str, Any]] = {"weight": (0.0, 1.0, "linear"), **SANSA.search_space, **ChebyCF.search_space}
-    _state: ClassVar[tuple[str, ...]] = (*ChebyCF._state, *SANSA._state)
+
+    weight: float = number(default=0.2, low=0, high=1, search=(0.0, 1.0, "linear"), doc="w, the share of the autoencoder.")
+    regularization: float = shared(SANSA, "regularization", default=60.0)
+    neighbors: int = shared(SANSA, "neighbors", default=20)
+    length_exponent: float = shared(SANSA, "length_exponent")
+    order: int = shared(ChebyCF, "order")
+    flatness: float = shared(ChebyCF, "flatness")
+    factors: int = shared(ChebyCF, "factors")
+    alpha: float = shared(ChebyCF, "alpha")
+    beta: float = shared(ChebyCF, "beta")
+    user_exponent: float = shared(ChebyCF, "user_exponent", default=0.35)
+    item_exponent: float = shared(ChebyCF, "item_exponent")
+    tail_exponent: float = shared(
+        ChebyCF, "tail_exponent", doc="t: each score is divided by the users of the item to this power; the knob of the tail."
+    )
+
+    scale_: float = fitted()  # these three of the filter
+    inward_: Scores = fitted("items", "k")
+    outward_: Scores = fitted("k", "items")
+    encoder_: CSR = fitted("items", "items", sparse=True)  # these two of the autoencoder
+    decoder_: CSR = fitted("items", "items", sparse=True)
     _needs_users: ClassVar[bool] = True
-
-    scale_: float  # these three of the filter
-    inward_: Scores
-    outward_: Scores
-    encoder_: CSR  # these two of the autoencoder
-    decoder_: CSR
-
-    def __init__(
-        self,
-        *,
-        weight: float = 0.2,
-        regularization: float = 60.0,
-        neighbors: int = 20,
-        length_exponent: float = 0.0,
-        order: int = 8,
-        flatness: float = 1.5,
-        factors: int = 512,
-        alpha: float = 0.2,
-        beta: float = 0.4,
-        user_exponent: float = 0.35,
-        item_exponent: float = 0.5,
-        tail_exponent: float = 0.0,
-    ) -> None:
-        self.weight = weight
-        self.regularization = regularization
-        self.neighbors = neighbors
-        self.length_exponent = length_exponent
-        self.order = order
-        self.flatness = flatness
-        self.factors = factors
-        self.alpha = alpha
-        self.beta = beta
-        self.user_exponent = user_exponent
-        self.item_exponent = item_exponent
-        self.tail_exponent = tail_exponent
 
     def _unfitted(self) -> tuple[ChebyCF, SANSA]:
         given = self.get_params()
@@ -94,12 +72,6 @@ class GraphBlend(Recommender):
             kept = self._kept_members = (self.seen_, members)
         return kept[1]
 
-    def _check(self) -> None:
-        number("weight", self.weight, low=0, high=1)
-        number("tail_exponent", self.tail_exponent, low=0)
-        for member in self._unfitted():
-            member._check()
-
     def estimate_memory(self, dataset: Dataset) -> int:
         return sum(member.estimate_memory(dataset) for member in self._unfitted())
 
@@ -109,11 +81,6 @@ class GraphBlend(Recommender):
             member._fit(train, monitor)
             for name in member._state:
                 setattr(self, name, getattr(member, name))
-
-    def _check_shapes(self) -> None:
-        for member in self._members():
-            member._check_shapes()
-        super()._check_shapes()
 
     def _scorer(self, profiles: Profiles) -> BlendScorer:
         members = self._members()

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from minirec.engine.sequences import blocks_of, check_packed, cut_last, next_items, offsets, positions, shifted
+from minirec.engine.sequences import Sequences, blocks_of, check_packed, cut_last, next_items, offsets, positions, shifted
+from minirec.engine.sparse import CSR
 from minirec.errors import ParameterError
 
 INDPTR = offsets(np.array([3, 0, 1, 6, 2]))
@@ -69,3 +70,23 @@ def test_what_is_not_packed_is_refused():
         check_packed("this", np.array([0, 3]), x=x[:, 0])
     with pytest.raises(ParameterError, match=r"one floating type, got x .* int64"):
         check_packed("this", np.array([0, 3]), x=x.astype(np.int64))
+
+
+def test_sequences_keep_order_and_repeats():
+    found = Sequences.of_owners(np.array([0, 0, 0, 2]), np.array([3, 1, 3, 0]), (3, 5))
+    assert found.shape == (3, 5)
+    assert [found.row(s).tolist() for s in range(3)] == [[3, 1, 3], [], [0]]
+    assert found.counts().tolist() == [3, 0, 1]
+    assert found.owners().tolist() == [0, 0, 0, 2]
+    assert [found.rows(np.array([2, 0])).row(s).tolist() for s in range(2)] == [[0], [3, 1, 3]]
+    assert [found.latest(2).row(s).tolist() for s in range(3)] == [[1, 3], [], [0]]
+    assert [found.span(1, 3).row(s).tolist() for s in range(2)] == [[], [0]]
+    matrix = CSR.from_pairs(np.array([1, 1]), np.array([4, 2]), None, (2, 5))
+    assert [Sequences.of_rows(matrix).row(s).tolist() for s in range(2)] == [[], [2, 4]]
+
+
+def test_an_empty_matrix():
+    empty = CSR.empty(3, 4)
+    assert empty.shape == (3, 4)
+    assert empty.nnz == 0
+    assert empty.counts().tolist() == [0, 0, 0]

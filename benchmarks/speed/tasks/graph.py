@@ -55,7 +55,7 @@ def minirec_lightgcn(job: Job) -> None:
     from minirec.engine.nn.autodiff import Tensor
     from minirec.engine.nn.optimizers import Adam
     from minirec.engine.sparse import CSR
-    from minirec.models.graphs.lightgcn import Batch
+    from minirec.models.graphs.convolved import Batch
 
     model = LightGCN(factors=FACTORS, layers=LAYERS, loss="bpr", regularization=DECAY)
     model.backend_ = resolve()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,32 +17,23 @@ from ...engine.nn.functional import leaky_relu
 from ...engine.nn.modules import FeedForward
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Floats, Index
-from ..contract.checks import whole
 from ..contract.explanation import Part
 from ..contract.monitor import Monitor
+from ..contract.parameters import changed, fitted, whole
 from ..contract.request import Profiles
-from ..forms.content import Choice, ContentModel, Grown, mean_and_deviation, standardized
-from ..graphs.lightgcn import LightGCN
+from ..forms.content import FeatureModel, Grown, mean_and_deviation, standardized
+from ..graphs.convolved import ConvolutionModel
 
 
-class AlphaRec(ContentModel, LightGCN):
+class AlphaRec(FeatureModel, ConvolutionModel):
     """Language vectors to recommendations: the embeddings that `LightGCN` convolves are g(f_i) of an item, f_i its content, and
     g(mean of f_i over I_u) of a user, g(f) = W_2 leaky(W_1 f + b_1) + b_2 with leaky(x) = max(x, x / 100). Only g is learned, by the
-    sampled softmax of cosines. score(u, i) = z_u . z_i / |z_i|^damping.
+    sampled softmax of cosines, "softmax" of `LightGCN`. score(u, i) = z_u . z_i / |z_i|^damping.
 
     Sheng, Zhang, Zhang, Chen, Wang & Chua 2025, "Language representations can be what recommenders need: findings and potentials",
-    section 4, with its loss InfoNCE (see "softmax" of `LightGCN`), negatives 256, temperature .15 and two layers.
+    section 4, with its loss InfoNCE, negatives 256, temperature .15 and two layers.
     Differences: the content has its mean over the items taken off and is divided by its standard deviation, over all coordinates, so
     that its scale is no matter; content that is missing is taken as that mean; negatives are shared by the batch.
-
-    Parameters
-    ----------
-    features : columns of vectors of `item_features`; None: all.
-    factors : d.  hidden : width of g between its layers.  layers : of the convolution.  learning_rate : of Adam.
-    batch_size : samples of a step; each goes through g with all users and items, and through the graph and back.
-    negatives, negative_power, temperature : as in `LightGCN`.
-    damping : as in `LightGCN`; 1 serves the cosine, as the authors do.
-    iterations, validation_share, patience : see `StoppingModel`.  seed : of all chance.
 
     A new user's vector is what the network and the convolution make of the history, the item vectors fixed: so is a known user's. A new
     item's is what they make of one that nobody has, g(f_i) / (K + 1) before its length is divided by.
@@ -50,66 +41,20 @@ class AlphaRec(ContentModel, LightGCN):
     """
 
     name = "alpharec"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [32, 64, 128],
-        "hidden": [256, 512, 1024],
-        "layers": [1, 2, 3],
-        "learning_rate": (3e-4, 3e-3, "log"),
-        "temperature": (0.05, 0.3, "log"),
-        "negative_power": (0.0, 1.0, "linear"),
-    }
-    _state = (*LightGCN._state, *ContentModel._state, "weights_", "centre_", "spread_")
 
-    loss: ClassVar[str] = "softmax"  # type: ignore[misc]  # what LightGCN has parameters for
-    regularization: ClassVar[float] = 0.0  # type: ignore[misc]
-    margin: ClassVar[float] = 0.0  # type: ignore[misc]
-    negative_weight: ClassVar[float] = 0.0  # type: ignore[misc]
-    gamma: ClassVar[float] = 0.0  # type: ignore[misc]
+    hidden: int = whole(default=512, high=65_536, search=[256, 512, 1024], doc="Width of g between its layers.")
+    learning_rate: float = changed(default=1e-3, search=(3e-4, 3e-3, "log"))
+    batch_size: int = changed(doc="Samples of a step; each goes through g with all users and items, and through the graph and back.")
+    negatives: int = changed(default=256)
+    temperature: float = changed(default=0.15)
+    damping: float = changed(default=1.0, search=None, doc="The knob of the tail; 1 serves the cosine, as the authors do.")
 
-    weights_: Scores  # all parameters of g, one after the other
-    centre_: Scores  # float32 (width,), the mean of the content
-    spread_: float  # its deviation
-
-    def __init__(
-        self,
-        *,
-        features: Choice = None,
-        factors: int = 64,
-        hidden: int = 512,
-        layers: int = 2,
-        learning_rate: float = 1e-3,
-        batch_size: int = 8192,
-        negatives: int = 256,
-        negative_power: float = 0.0,
-        temperature: float = 0.15,
-        damping: float = 1.0,
-        iterations: int = 100,
-        validation_share: float = 0.1,
-        patience: int = 5,
-        seed: int = 0,
-    ) -> None:
-        self.features = features
-        self.factors = factors
-        self.hidden = hidden
-        self.layers = layers
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.negatives = negatives
-        self.negative_power = negative_power
-        self.temperature = temperature
-        self.damping = damping
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        self._check_features()
-        whole("hidden", self.hidden)
+    weights_: Scores = fitted("numbers")  # all parameters of g, one after the other
+    centre_: Scores = fitted("content")  # the mean of the content
+    spread_: float = fitted()  # its deviation
 
     def estimate_memory(self, dataset: Dataset) -> int:
-        """That of LightGCN; the content of users and items, and what is between the layers of g, with its gradients."""
+        """That of the convolution; the content of users and items, and what is between the layers of g, with its gradients."""
         rows, width = dataset.n_users + dataset.n_items, self._content_width(dataset)
         return super().estimate_memory(dataset) + 4 * rows * (2 * width + 4 * self.hidden) + 16 * width * self.hidden
 
@@ -182,6 +127,4 @@ class AlphaRec(ContentModel, LightGCN):
 
     def _check_shapes(self) -> None:
         super()._check_shapes()
-        width = self.item_content_.shape[1]
-        if self.centre_.shape != (width,) or self._embed(np.zeros((1, width), np.float32)).shape != (1, self.item_factors_.shape[1]):
-            raise ValueError(f"centre_ has shape {self.centre_.shape} for content of {width}, or the network is of another shape")
+        self._embed(np.zeros((1, self.item_content_.shape[1]), np.float32))  # whether the weights are those of such a network

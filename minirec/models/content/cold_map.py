@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,23 +12,23 @@ from ...data.dataset import Dataset
 from ...data.ids import IdIndex, Ids, Rows
 from ...engine.ranking.neighbors import nearest_vectors
 from ...engine.ranking.scorers import Scorer, Scores, VectorScorer, pairs_by_block
-from ...engine.sequences import offsets
+from ...engine.sequences import Sequences
 from ...engine.sparse import CSR, Index
 from ...errors import DataError, NotSupportedError, ParameterError
-from ..contract.checks import choice, whole
 from ..contract.explanation import Part
 from ..contract.monitor import Monitor
+from ..contract.parameters import MOST, checked, choice, fitted, seeded, whole
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
-from ..forms.content import Choice, ContentModel, Grown, unit_rows
-from ..forms.vectors import FactorModel, cosines
+from ..forms.content import ContentModel, FeatureModel, Grown, unit_rows
+from ..forms.parts import Settings, check_name, check_settings, part
+from ..forms.vectors import VectorModel, cosines
 
-MAPS = ("ridge", "nearest")
 _PENALTIES = 10.0 ** np.arange(-4, 3.1, 0.5)  # tried for the ridge, times the mean eigenvalue of the content
 _ADDED = 64  # new items that scores are mixed for at a time
 
 
-class ColdMap(ContentModel):
+class ColdMap(FeatureModel):
     """A model of the registry as it is, and for the items that come after it a map from their content.
 
     map="ridge", for models with vectors: the vectors q_i of the items of training are regressed on their content f_i, unit vectors:
@@ -41,63 +41,37 @@ class ColdMap(ContentModel):
     An item without content gets the mean vector, or the mean score. Items of training keep what the model says of them.
     There is no network among the maps: a network was not measured to earn its place.
 
-    Parameters
-    ----------
-    features : columns of vectors of `item_features`; None: all.
-    base : registry name of the model. base_params : its parameters as a dictionary {name: value}; others keep their defaults.
-    map : see above. neighbors : for map="nearest". seed : goes to the model, where it has one and `base_params` does not set it.
-
     A new item in a history stands for the item of training nearest to it by content; one without content is left out.
     Fit: that of the model; for "ridge" O(items width (width + d)) more.
     """
 
     name = "coldmap"
-    search_space: ClassVar[dict[str, Any]] = {"map": list(MAPS), "neighbors": (5, 100, "int")}
-    _state = (*ContentModel._state, "base_", "map_", "centre_")
 
-    base_: Recommender  # knows the items of training
-    map_: NDArray[np.float64]  # (width + 1, d): W and, last, o; of no rows for map="nearest"
-    centre_: NDArray[np.float64]  # (width,), the mean of the unit vectors of the content
+    base: str = checked(default="als", check=check_name, doc="Registry name of the model.", limits="name of a model")
+    base_params: Settings = checked(
+        default=None,
+        check=check_settings,
+        doc="Its parameters as a dictionary {name: value}; others keep their defaults.",
+        limits="dictionary or None",
+    )
+    map: Literal["ridge", "nearest"] = choice(default="ridge", search=["ridge", "nearest"], doc="See above.")
+    neighbors: int = whole(default=20, high=MOST, search=(5, 100, "int"), doc='For map="nearest".')
+    seed: int | None = seeded(doc="Goes to the model, where it has one and `base_params` does not set it.")
 
-    def __init__(
-        self,
-        *,
-        features: Choice = None,
-        base: str = "als",
-        base_params: Mapping[str, Any] | None = None,
-        map: str = "ridge",
-        neighbors: int = 20,
-        seed: int = 0,
-    ) -> None:
-        self.features = features
-        self.base = base
-        self.base_params = base_params
-        self.map = map
-        self.neighbors = neighbors
-        self.seed = seed
+    base_: Recommender = fitted()  # knows the items of training
+    map_: NDArray[np.float64] = fitted("rows", "d", dtype="float64")  # (width + 1, d): W and, last, o; empty for map="nearest"
+    centre_: NDArray[np.float64] = fitted("content", dtype="float64")  # the mean of the unit vectors of the content
 
     # ---- parameters and fit ---------------------------------------------------------------------------------------------
 
     def _check(self) -> None:
-        self._check_features()
-        choice("map", self.map, MAPS)
-        whole("neighbors", self.neighbors)
-        whole("seed", self.seed, 0)
+        super()._check()
         model = self._unfitted()
-        model._check()
-        if self.map == "ridge" and not isinstance(model, FactorModel):
+        if self.map == "ridge" and not isinstance(model, VectorModel):
             raise ParameterError(f"map='ridge' maps to the vectors of items, and base={self.base!r} has none: take map='nearest'")
 
-    def _unfitted(self) -> Recommender:
-        from ..contract.registry import MODELS, model_class
-
-        if not isinstance(self.base, str) or self.base not in MODELS:
-            raise ParameterError(f"base must name a model, got {self.base!r}; there are {', '.join(MODELS)}")
-        given = {} if self.base_params is None else self.base_params
-        if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-            raise ParameterError(f"base_params must be None or a dictionary {{name: value}}, got {given!r}")
-        model = model_class(self.base)()
-        model = model.clone(**({"seed": self.seed_} if "seed" in model.get_params() else {}) | dict(given))
+    def _unfitted(self, seed: int | None = None) -> Recommender:
+        model = part(self.base, self.base_params, seed)
         if isinstance(model, ContentModel) and model._reads_content:
             raise ParameterError(f"base must name a model that does not read content itself, got {self.base!r}")
         return model
@@ -110,10 +84,10 @@ class ColdMap(ContentModel):
         content = self._read_content(train)
         unit, there = unit_rows(content), content.any(axis=1)
         self.centre_ = unit[there].mean(axis=0) if there.any() else np.zeros(content.shape[1])
-        self.base_ = self._unfitted().fit(train)
+        self.base_ = self._unfitted(self.seed_).fit(train)
         self.map_ = np.zeros((0, 0))
         if self.map == "ridge":
-            assert isinstance(self.base_, FactorModel)
+            assert isinstance(self.base_, VectorModel)
             users = self.base_.user_vectors().astype(np.float64)
             known, vectors = there if there.any() else ~there, self.base_.item_vectors().astype(np.float64)
             offset = vectors[known].mean(axis=0)
@@ -143,16 +117,16 @@ class ColdMap(ContentModel):
         stand_in[added[found]] = near.indices[nearest]
         shares = near.with_data((near.data / near.sums(near.data)[rows]).astype(np.float32))
         vectors = None
-        if isinstance(self.base_, FactorModel):
-            vectors = np.empty((len(self.items_), self.base_.item_factors_.shape[1]), np.float32)
-            vectors[known], vectors[added] = self.base_.item_factors_, self._mapped(added, shares)
+        if isinstance(self.base_, VectorModel):
+            vectors = np.empty((len(self.items_), self.base_._table().shape[1]), np.float32)
+            vectors[known], vectors[added] = self.base_._table(), self._mapped(added, shares)
         return _Derived(known, added, stand_in, shares, vectors)
 
     def _mapped(self, added: Rows, shares: CSR) -> Scores:
         """The vectors of the new items."""
-        assert isinstance(self.base_, FactorModel)
+        assert isinstance(self.base_, VectorModel)
         if self.map == "nearest":
-            mixed: Scores = _mixed(self.base_.item_factors_.T, shares).T
+            mixed: Scores = _mixed(self.base_._table().T, shares).T
             return mixed
         content = self.item_content_[added]
         unit = np.where(content.any(axis=1, keepdims=True), unit_rows(content) - self.centre_, 0)
@@ -169,12 +143,10 @@ class ColdMap(ContentModel):
         if not len(derived.added):
             return profiles
 
-        def known(matrix: CSR) -> tuple[NDArray[np.int64], Index, NDArray[Any]]:
-            items = derived.stand_in[matrix.indices]
-            return matrix.row_ids()[items >= 0], items[items >= 0], matrix.data[items >= 0]
-
         shape = (len(profiles), len(derived.known))
-        history = CSR.from_pairs(*known(profiles.history), shape)
+        items = derived.stand_in[profiles.history.indices]
+        there = items >= 0
+        history = CSR.from_pairs(profiles.history.row_ids()[there], items[there], profiles.history.data[there], shape)
         lost = np.flatnonzero((history.counts() == 0) & (profiles.history.counts() > 0))
         if len(lost):
             raise ParameterError(
@@ -182,27 +154,27 @@ class ColdMap(ContentModel):
             )
         ordered = None
         if profiles.ordered is not None:
-            rows, items, data = known(profiles.ordered)
-            ordered = CSR(offsets(np.bincount(rows, minlength=len(profiles))), items, data.astype(np.float32), shape)
+            items = derived.stand_in[profiles.ordered.items]
+            ordered = Sequences.of_owners(profiles.ordered.owners()[items >= 0], items[items >= 0], shape)
         return Profiles(profiles.rows, history, ordered)
 
     def _scorer(self, profiles: Profiles) -> Scorer:
         derived, inner = self._derived(), self._translated(profiles)
         if derived.vectors is not None:
-            assert isinstance(self.base_, FactorModel)
+            assert isinstance(self.base_, VectorModel)
             return VectorScorer(self.base_._vectors(inner), derived.vectors)
         scorer = self.base_._scorer(inner)
         return _MixedScorer(scorer, derived) if len(derived.added) else scorer
 
-    def _factor_model(self, what: str) -> FactorModel:
-        if not isinstance(self.base_, FactorModel):
+    def _vector_model(self, what: str) -> VectorModel:
+        if not isinstance(self.base_, VectorModel):
             raise NotSupportedError(f"{type(self).__name__} of {type(self.base_).__name__} has no {what} vectors")
         return self.base_
 
     def user_vectors(self, users: Ids | None = None, *, history: Sequence[Ids] | None = None) -> Scores:
         """Vectors of the model, of known users or of new ones by their history, where it has vectors."""
         self._fitted()
-        model = self._factor_model("user")
+        model = self._vector_model("user")
         if history is not None:
             if users is not None:
                 raise ParameterError("give users (known ones) or history (new ones), not both")
@@ -212,7 +184,7 @@ class ColdMap(ContentModel):
     def item_vectors(self, items: Ids | None = None) -> Scores:
         """Vectors of items, of new ones by the map, where the model has vectors."""
         self._fitted()
-        self._factor_model("item")
+        self._vector_model("item")
         vectors = self._derived().vectors
         assert vectors is not None
         return vectors if items is None else vectors[self._all_known(self.items_, items, "item")]
@@ -221,7 +193,7 @@ class ColdMap(ContentModel):
         """Cosine of the vectors, the biases left out; without vectors that of the model, where a new item takes part as in scores."""
         derived = self._derived()
         if derived.vectors is not None:
-            assert isinstance(self.base_, FactorModel)
+            assert isinstance(self.base_, VectorModel)
             return cosines(derived.vectors[:, : derived.vectors.shape[1] - self.base_._biases], item)
         if derived.stand_in[item] < 0:
             raise DataError(f"item {self.items_[item]!r} has no content: its vector is zero")
@@ -235,7 +207,7 @@ class ColdMap(ContentModel):
             return self.base_._explain(inner, int(derived.stand_in[item]))
         if self.map == "ridge":
             assert derived.vectors is not None
-            assert isinstance(self.base_, FactorModel)
+            assert isinstance(self.base_, VectorModel)
             p, offset = self.base_._vectors(inner)[0].astype(np.float64), self.map_[-1].astype(np.float32).astype(np.float64)
             parts = (("content", p @ (derived.vectors[item] - offset)), ("all items", p @ offset))
             return [Part(source, self.items_[item], float(value)) for source, value in parts if value]
@@ -248,13 +220,13 @@ class ColdMap(ContentModel):
         return [Part("content", name, float(share) * float(score)) for name, share, score in zip(names, shares, scores, strict=True)]
 
     def _check_shapes(self) -> None:
-        self._check_content_shapes()
+        self._check_width("item", self.item_content_)
         known, width = int(np.count_nonzero(self.item_counts_ > 0)), self.item_content_.shape[1]
         if len(self.base_.items_) != known or len(self.base_.users_) != len(self.users_):
             raise ValueError(f"base_ knows {len(self.base_.users_)} users and {len(self.base_.items_)} items of {known}")
-        d = self.base_.item_factors_.shape[1] if isinstance(self.base_, FactorModel) else 0
+        d = self.base_._table().shape[1] if isinstance(self.base_, VectorModel) else 0
         shape = (width + 1, d) if self.map == "ridge" else (0, 0)
-        if self.map_.shape != shape or self.centre_.shape != (width,) or {self.map_.dtype, self.centre_.dtype} != {np.dtype(np.float64)}:
+        if self.map_.shape != shape:
             raise ValueError(f"map_ has shape {self.map_.shape} for content of width {width} and vectors of {d}")
 
 

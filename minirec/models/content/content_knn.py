@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,26 +11,19 @@ from ...data.dataset import Dataset
 from ...engine.ranking.neighbors import near_vectors, nearest_vectors
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Index
-from ..contract.checks import choice, whole
 from ..contract.explanation import Part
 from ..contract.monitor import Monitor
+from ..contract.parameters import MOST, fitted, flag, whole
 from ..contract.request import Profiles
-from ..forms.content import Choice, ContentModel, Grown, unit_rows
+from ..forms.content import FeatureModel, Grown, unit_rows
 from ..forms.item_weights import LinearModel
 
 
-class ContentKNN(ContentModel, LinearModel):
+class ContentKNN(FeatureModel, LinearModel):
     """Item neighbourhoods by content: score(u, j) = sum over i in the history of s_ij, i among the `neighbors` items nearest to j.
 
     s_ij is the cosine of the content of i and j, where it is positive. Weights of events are not used, nor is anything learned: the
     baseline of content-based filtering (Lops et al. 2011, "Content-based recommender systems: state of the art and trends").
-
-    Parameters
-    ----------
-    features : columns of vectors of `item_features`; None: all.
-    neighbors : neighbours kept for each item; of equal ones the item of the lower row.
-    centred : take the mean of the content off first. Vectors of language models share a large mean, which makes all cosines alike
-        (Mu & Viswanath 2018, "All-but-the-top: simple and effective postprocessing for word representations").
 
     The neighbours of a new item are the nearest of training. It becomes a further neighbour of every item to which it is as near as the
     farthest of its own, and displaces none: scores for histories of before stay. So does the mean.
@@ -38,21 +31,19 @@ class ContentKNN(ContentModel, LinearModel):
     """
 
     name = "contentknn"
-    search_space: ClassVar[dict[str, Any]] = {"neighbors": (10, 1000, "int"), "centred": [True, False]}
-    _state = (*ContentModel._state, "weights_", "centre_")
 
-    weights_: CSR
-    centre_: NDArray[np.float64]  # (width,), what is taken off
+    neighbors: int = whole(
+        default=100, high=MOST, search=(10, 1000, "int"), doc="Neighbors kept for each item; of equal ones the item of the lower row."
+    )
+    centred: bool = flag(
+        default=True,
+        search=[True, False],
+        doc="""Take the mean of the content off first. Vectors of language models share a large mean, which makes all cosines alike
+            (Mu & Viswanath 2018, "All-but-the-top: simple and effective postprocessing for word representations").""",
+    )
 
-    def __init__(self, *, features: Choice = None, neighbors: int = 100, centred: bool = True) -> None:
-        self.features = features
-        self.neighbors = neighbors
-        self.centred = centred
-
-    def _check(self) -> None:
-        self._check_features()
-        whole("neighbors", self.neighbors)
-        choice("centred", self.centred, (True, False))
+    weights_: CSR = fitted("items", "items", sparse=True)
+    centre_: NDArray[np.float64] = fitted("content", dtype="float64")  # what is taken off
 
     def estimate_memory(self, dataset: Dataset) -> int:
         """The content as given, as unit vectors in both precisions and in the order of norms; the neighbours, and their transpose."""
@@ -100,8 +91,3 @@ class ContentKNN(ContentModel, LinearModel):
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         """ "content": what each item of the history adds by its likeness."""
         return [part._replace(source="content") for part in super()._explain(profiles, item)]
-
-    def _check_shapes(self) -> None:
-        super()._check_shapes()
-        if self.centre_.shape != self.item_content_.shape[1:] or self.centre_.dtype != np.float64:
-            raise ValueError(f"centre_ has shape {self.centre_.shape} for content of width {self.item_content_.shape[1]}")

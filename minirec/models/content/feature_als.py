@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +11,17 @@ from ...data.dataset import Dataset
 from ...engine.backend import one_blas_thread, run_blocks
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR
-from ..contract.checks import number
 from ..contract.events import Merged
 from ..contract.explanation import Part
+from ..contract.parameters import changed, fitted, number
 from ..contract.request import Profiles
 from ..factorization.als import ALS, Priors
-from ..forms.content import Choice, ContentModel, Grown, check_columns, stack, unit_rows, vector_columns
+from ..forms.content import Grown, TwoSidedModel, unit_rows
 
 _ROWS = 4096  # rows of a side that one product sums
 
 
-class FeatureALS(ContentModel, ALS):
+class FeatureALS(TwoSidedModel, ALS):
     """Implicit ALS with a prior: the vector h_i of an item is drawn to a linear map V f_i of its content f_i (at unit length), and the
     map is learned with it. To the loss L of `ALS` is added
 
@@ -34,67 +34,34 @@ class FeatureALS(ContentModel, ALS):
     implicit feedback and by alternating least squares; the authors fit theirs by Monte Carlo EM. An iteration of ALS is followed by the
     maps, each the exact minimum with the vectors fixed: V = (Fᵀ Omega F + mu I)^-1 Fᵀ Omega H. w = 0 is `ALS`, bit by bit.
 
-    Parameters
-    ----------
-    features : columns of vectors of `item_features`; None: all. user_features : the same of `user_features`, where None may mean none;
-        () : none.
-    content_weight : w, at least 0, in the units of `regularization`: how strongly vectors are drawn to what the content says.
-        Above some hundred times that, vectors and map follow each other slowly, and 16 iterations are far from the minimum.
-    content_regularization : above 0, in numbers of items: a direction of the map is penalised as the vectors of so many items are.
-    factors, regularization, alpha0, nu, alpha, iterations, solver, cg_steps, block_size, init_std, seed : see `ALS`.
-
     A new item has the vector that is left of the loss without events: w / (w + lambda) V f. So has a new user by features alone, but
     for the unobserved term, which is in force for users. Those who come by a history, or by `update`, have no features.
     Beyond `ALS`: O((items + users) width factors) an iteration, and O(items width^2 + width^3) at the start.
     """
 
     name = "featureals"
-    search_space: ClassVar[dict[str, Any]] = {
-        **ALS.search_space,
-        "content_weight": (1e-3, 0.3, "log"),
-        "content_regularization": (0.3, 100.0, "log"),
-    }
-    _state = (*ContentModel._state, *ALS._state, "item_map_", "user_map_", "user_content_")
-    _per_user = ("user_factors_", "user_content_")
 
-    item_map_: NDArray[np.float64]  # Vᵀ (width, d)
-    user_map_: NDArray[np.float64]  # Uᵀ (width of the users' features, d)
-    user_content_: Scores  # float32 (users, width), of width 0 where there are no features
+    content_weight: float = number(
+        default=0.01,
+        low=0,
+        high=1e6,
+        search=(1e-3, 0.3, "log"),
+        doc="""
+            w, in the units of `regularization`: how strongly vectors are drawn to what the content says. Above some hundred times that,
+            vectors and map follow each other slowly, and 16 iterations are far from the minimum.
+        """,
+    )
+    content_regularization: float = number(
+        default=3.0,
+        above=0,
+        high=1e9,
+        search=(0.3, 100.0, "log"),
+        doc="In numbers of items: a direction of the map is penalized as the vectors of that many items are.",
+    )
+    block_size: int = changed(default=64)
 
-    def __init__(
-        self,
-        *,
-        features: Choice = None,
-        user_features: Choice = None,
-        content_weight: float = 0.01,
-        content_regularization: float = 3.0,
-        factors: int = 64,
-        regularization: float = 0.003,
-        alpha0: float = 0.1,
-        nu: float = 1.0,
-        alpha: float | None = None,
-        iterations: int = 16,
-        solver: str = "cg",
-        cg_steps: int = 3,
-        block_size: int = 64,
-        init_std: float = 0.1,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(
-            factors=factors, regularization=regularization, alpha0=alpha0, nu=nu, alpha=alpha, iterations=iterations, solver=solver,
-            cg_steps=cg_steps, block_size=block_size, init_std=init_std, seed=seed,
-        )  # fmt: skip
-        self.features = features
-        self.user_features = user_features
-        self.content_weight = content_weight
-        self.content_regularization = content_regularization
-
-    def _check(self) -> None:
-        super()._check()
-        self._check_features()
-        check_columns("user_features", self.user_features, none=True)
-        number("content_weight", self.content_weight, low=0)
-        number("content_regularization", self.content_regularization, above=0)
+    item_map_: NDArray[np.float64] = fitted("content", "d", dtype="float64")  # Vᵀ
+    user_map_: NDArray[np.float64] = fitted("user_content", "d", dtype="float64")  # Uᵀ
 
     def estimate_memory(self, dataset: Dataset) -> int:
         """ALS; of each side the content as given and at unit length, what it says of the vectors, and the inverse."""
@@ -105,14 +72,11 @@ class FeatureALS(ContentModel, ALS):
     # ---- fitting --------------------------------------------------------------------------------------------------------
 
     def _priors(self, train: Dataset, by_user: CSR, by_item: CSR) -> Priors:
-        items = self._read_content(train)
-        names = vector_columns(train.user_features, self.user_features, "user_features", "user_features")
-        self._note_columns("user", train.user_features, names)
-        self.user_content_ = stack(train.user_features, names, train.users, "user")
-        self.item_map_, self.user_map_ = (np.zeros((content.shape[1], self.factors)) for content in (items, self.user_content_))
+        items, users = self._read_content(train), self._read_user_content(train)
+        self.item_map_, self.user_map_ = (np.zeros((content.shape[1], self.factors)) for content in (items, users))
         if not self.content_weight:
             return None, None
-        of_users = self._prior(self.user_content_, by_user) if names else None
+        of_users = self._prior(users, by_user) if self._columns("user") else None
         return of_users, self._prior(items, by_item)
 
     def _prior(self, content: Scores, events: CSR) -> _Learned:
@@ -151,9 +115,7 @@ class FeatureALS(ContentModel, ALS):
             return {"item_factors_": grown.place(self.item_factors_, self._told(grown.content, self.item_map_))}
 
     def _append_users(self, grown: Grown) -> dict[str, Any]:
-        none = CSR(
-            np.zeros(len(grown.added) + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (len(grown.added), len(self.items_))
-        )
+        none = CSR.empty(len(grown.added), len(self.items_))
         with one_blas_thread():
             return {"user_factors_": grown.place(self.user_factors_, self._vectors_of(none, grown.content))}
 
@@ -200,16 +162,6 @@ class FeatureALS(ContentModel, ALS):
             mean = self._told(own, self.user_map_)[0].astype(np.float64)
             parts.append(Part("user content", self.users_[int(profiles.rows[0])], float(ridge * mean @ (by_content + by_behaviour))))
         return [part for part in parts if part.value]
-
-    def _check_shapes(self) -> None:
-        super()._check_shapes()
-        d = self.item_factors_.shape[1]
-        widths = self.item_content_.shape[1], sum(width for _, width in self._columns("user"))
-        if self.user_content_.shape != (len(self.users_), widths[1]) or self.user_content_.dtype != np.float32:
-            raise ValueError(f"user_content_ has shape {self.user_content_.shape} for {len(self.users_)} users")
-        for name, mapped, width in zip(("item", "user"), (self.item_map_, self.user_map_), widths, strict=True):
-            if mapped.shape != (width, d) or mapped.dtype != np.float64:
-                raise ValueError(f"{name}_map_ has shape {mapped.shape} for content of width {width}")
 
 
 class _Given:

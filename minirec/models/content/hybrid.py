@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +15,15 @@ from ...engine.nn.functional import embedding, linear, where
 from ...engine.nn.modules import Embedding, normal
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Index
-from ..contract.checks import choice
 from ..contract.explanation import Part
 from ..contract.monitor import Monitor
+from ..contract.parameters import changed, choice, fitted, flag
 from ..contract.request import Profiles
 from ..factorization.fm import MachineNetwork, SideNetwork
-from ..forms.content import (
-    Choice,
-    ContentModel,
-    Grown,
-    check_columns,
-    mean_and_deviation,
-    stack,
-    standardized,
-    vector_columns,
-)
+from ..forms.content import Grown, TwoSidedModel, mean_and_deviation, standardized
 from ..forms.fold_in import FoldInFactorModel
 from ..forms.pair_training import SampledModel
 
-LOSSES = ("warp", "bpr")
 _SCALE = 0.01  # deviation of the vectors before training
 
 
@@ -67,7 +57,7 @@ class ContentSide(SideNetwork):
         return np.concatenate((np.concatenate((self.map.data, self.weights.data), axis=1), own))
 
 
-class Hybrid(ContentModel, SampledModel[MachineNetwork], FoldInFactorModel):
+class Hybrid(TwoSidedModel, SampledModel[MachineNetwork], FoldInFactorModel):
     """score(u, i) = (e_u + B^T g_u) . (e_i + A^T f_i) + c_i + a . f_i, with f_i and g_u the content of the item and of the user.
 
     The model of Kula 2015, "Metadata embeddings for user and item cold-start recommendations" (LightFM), section 3: a vector is the sum
@@ -83,84 +73,34 @@ class Hybrid(ContentModel, SampledModel[MachineNetwork], FoldInFactorModel):
     Differences: the content has its mean taken off and is divided by its deviation times the root of its width, so that its vectors have
     length 1 on average; content that is missing is taken as the mean. Adam. Weights of events are not used.
 
-    Parameters
-    ----------
-    features : columns of vectors of `item_features`; None: all. user_features : the same of `user_features`, where None may mean none;
-        (): none.
-    factors : d.  loss : see above.  own : False: items have no e_i and c_i, so that those with the same content are alike.
-    learning_rate : of Adam.  regularization : of the e and c of a batch as in `SampledModel`, and of A, a, B in each batch.
-    negatives, negative_power, batch_size, iterations, validation_share, patience, seed : as in `GMF`; of "warp", `negatives` are the
-        most that are tried.
-
     Own parts that are not known are taken as the mean: of a new item and, by `add_users`, of a new user. By a history alone, a new user's
     vector is o + B'^T mean_{i in I_u} q_i; o and B' are fitted to the known users by ridge regression.
     Fit O((events (1 + negatives) d + batches x distinct rows x width x d) an iteration; memory O((users + items) (d + width) + events).
     """
 
     name = "hybrid"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [32, 64, 128],
-        "loss": list(LOSSES),
-        "learning_rate": (1e-3, 1e-2, "log"),
-        "regularization": (1e-3, 1.0, "log"),
-        "negatives": (5, 30, "int"),
-        "negative_power": (0.0, 1.0, "linear"),
-    }
+
+    factors: int = changed(default=64, search=[32, 64, 128], doc="d.")
+    loss: Literal["warp", "bpr"] = choice(default="warp", search=["warp", "bpr"], doc="See above.")
+    own: bool = flag(default=True, doc="False: items have no e_i and c_i, so that those with the same content are alike.")
+    learning_rate: float = changed(default=3e-3, search=(1e-3, 1e-2, "log"))
+    regularization: float = changed(
+        default=0.03, search=(1e-3, 1.0, "log"), doc="Of the e and c that a batch touches, and of A, a and B in each batch."
+    )
+    negatives: int = changed(
+        default=10, search=(5, 30, "int"), doc='Negatives of each event, in each iteration; of "warp" the most that are tried.'
+    )
+    batch_size: int = changed(default=1024)
+    iterations: int = changed(default=50)
+
+    item_map_: Scores = fitted("rows of item_map_", "d + 1")  # (width + 1, d + 1), see `ContentSide.told`
+    user_map_: Scores = fitted("rows of user_map_", "d + 1")
+    source_map_: Scores = fitted("factors", "d")  # what the source of an item is of its vector, see `FoldInModel`
+    item_mean_: Scores = fitted("content")  # of the content
+    user_mean_: Scores = fitted("user_content")
+    item_deviation_: float = fitted()
+    user_deviation_: float = fitted()
     _biases = 2
-    _state = (
-        *ContentModel._state, *FoldInFactorModel._state, "user_content_", "item_map_", "user_map_", "source_map_",
-        "item_mean_", "user_mean_", "item_deviation_", "user_deviation_",
-    )  # fmt: skip
-    _per_user = ("user_factors_", "user_content_")
-
-    user_content_: Scores  # float32 (users, width), of width 0 where there are no features
-    item_map_: Scores  # float32 (width + 1, d + 1), see `ContentSide.told`
-    user_map_: Scores
-    source_map_: Scores  # float32 (d, d + 2): what the source of an item is of its vector, see `FoldInModel`
-    item_mean_: Scores  # float32 (width,), of the content
-    user_mean_: Scores
-    item_deviation_: float
-    user_deviation_: float
-
-    def __init__(
-        self,
-        *,
-        features: Choice = None,
-        user_features: Choice = None,
-        factors: int = 64,
-        loss: str = "warp",
-        own: bool = True,
-        learning_rate: float = 3e-3,
-        regularization: float = 0.03,
-        negatives: int = 10,
-        negative_power: float = 0.0,
-        batch_size: int = 1024,
-        iterations: int = 50,
-        validation_share: float = 0.1,
-        patience: int = 5,
-        seed: int = 0,
-    ) -> None:
-        self.features = features
-        self.user_features = user_features
-        self.factors = factors
-        self.loss = loss
-        self.own = own
-        self.learning_rate = learning_rate
-        self.regularization = regularization
-        self.negatives = negatives
-        self.negative_power = negative_power
-        self.batch_size = batch_size
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        self._check_features()
-        check_columns("user_features", self.user_features, none=True)
-        choice("loss", self.loss, LOSSES)
-        choice("own", self.own, (False, True))
 
     def estimate_memory(self, dataset: Dataset) -> int:
         """Tables and batches; of each side the content as given and standardized, and that of a batch."""
@@ -172,12 +112,8 @@ class Hybrid(ContentModel, SampledModel[MachineNetwork], FoldInFactorModel):
     # ---- fitting --------------------------------------------------------------------------------------------------------
 
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
-        names = vector_columns(train.user_features, self.user_features, "user_features", "user_features")
-        self.user_content_ = stack(train.user_features, names, train.users, "user")
-        items = self._read_content(train)
-        self._note_columns("user", train.user_features, names)
-        self.item_mean_, self.item_deviation_ = mean_and_deviation(items)
-        self.user_mean_, self.user_deviation_ = mean_and_deviation(self.user_content_)
+        self.item_mean_, self.item_deviation_ = mean_and_deviation(self._read_content(train))
+        self.user_mean_, self.user_deviation_ = mean_and_deviation(self._read_user_content(train))
         super()._fit(train, monitor)
 
     def _given(self, side: str, content: Scores) -> Scores:
@@ -236,14 +172,7 @@ class Hybrid(ContentModel, SampledModel[MachineNetwork], FoldInFactorModel):
 
     def _check_shapes(self) -> None:
         super()._check_shapes()
-        d = self.item_factors_.shape[1]
-        shapes = {
-            "item_map_": (self.item_content_.shape[1] + 1, d - 1),
-            "user_map_": (self.user_content_.shape[1] + 1, d - 1),
-            "source_map_": (d - 2, d),
-            "item_mean_": self.item_content_.shape[1:],
-            "user_mean_": self.user_content_.shape[1:],
-        }
-        for name, shape in shapes.items():
-            if vars(self)[name].shape != shape:
-                raise ValueError(f"{name} has shape {vars(self)[name].shape}, where {shape} is expected")
+        for side, content in (("item", self.item_content_), ("user", self.user_content_)):
+            table, shape = vars(self)[f"{side}_map_"], (content.shape[1] + 1, self.factors + 1)
+            if table.shape != shape:
+                raise ValueError(f"{side}_map_ has shape {table.shape}, where {shape} is expected")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -11,18 +11,18 @@ from ...engine.backend import one_blas_thread, run_blocks
 from ...engine.ranking.scorers import Scores
 from ...errors import MemoryBudgetError, ParameterError
 from ...options import memory_budget
-from ..contract.checks import number
 from ..contract.explanation import Part
 from ..contract.monitor import Monitor
+from ..contract.parameters import fitted, number
 from ..contract.request import Profiles
-from ..forms.content import Choice, ContentModel, Grown, unit_rows
+from ..forms.content import FeatureModel, Grown, unit_rows
 from ..linear.closed_form import GramModel, Vector, rescale
 
 _ROWS = 16  # rows of the weights that one task works on
 _TOLERANCE = 1e-8  # of the column of P that an explanation is told by
 
 
-class L3AE(ContentModel, GramModel):
+class L3AE(FeatureModel, GramModel):
     """EASE with a second penalty, on the distance of the item weights B from those of the content, C.
 
     1. min_C |Fᵀ - Fᵀ C|^2 + lambda_F |C|^2 with diag(C) = 0: EASE where the rows of F (items, width), the content of the items at unit
@@ -34,48 +34,41 @@ class L3AE(ContentModel, GramModel):
     (jaewan7599/L3AE_CIKM2025). There the content is what a language model says of titles and the like, and C comes from an inverse of
     items x items; by Woodbury's identity one of width x width will do, and P C is never formed. lambda_E = 0 is EASE, bit by bit.
 
-    Parameters
-    ----------
-    features : columns of vectors of `item_features`; None: all.
-    regularization : lambda_X, in numbers of users. It may be negative as long as its sum with `content_weight` is above 0: the
-        authors' settings for Games are -50 and 150, at lambda_F = 5.
-    content_weight : lambda_E, at least 0: how strongly the weights are drawn to those of the content.
-    content_regularization : lambda_F, above 0: the larger, the less one item's content tells of another.
-
     A new item has no events, so that its weights are the minimum of lambda_X |b|^2 + lambda_E |b - c|^2: those of the content, c, times
     lambda_E / (lambda_X + lambda_E), in both directions; c is the ridge regression of phase 1 on the items of training (the same K).
     Fit O(items^3 + items^2 width), memory 4 items^2 bytes; how the inverse is taken and checked: see GramModel.
     """
 
     name = "l3ae"
-    search_space: ClassVar[dict[str, Any]] = {
-        "regularization": (10.0, 2000.0, "log"),
-        "content_weight": (10.0, 2000.0, "log"),
-        "content_regularization": (0.1, 100.0, "log"),
-    }
-    _state = (*ContentModel._state, "weights_", "semantic_")
 
-    weights_: Scores
-    semantic_: Vector  # K (width, width)
+    regularization: float = number(
+        default=250.0,
+        low=-1e9,
+        high=1e9,
+        search=(10.0, 2000.0, "log"),
+        doc="""lambda_X, in numbers of users. It may be negative as long as its sum with `content_weight` is above 0: the authors' settings
+            for Games are -50 and 150, at lambda_F = 5.""",
+    )
+    content_weight: float = number(
+        default=250.0,
+        low=0,
+        high=1e9,
+        search=(10.0, 2000.0, "log"),
+        doc="lambda_E: how strongly the weights are drawn to those of the content.",
+    )
+    content_regularization: float = number(
+        default=10.0,
+        above=0,
+        high=1e9,
+        search=(0.1, 100.0, "log"),
+        doc="lambda_F: the larger, the less the content of one item says about another.",
+    )
 
-    def __init__(
-        self,
-        *,
-        features: Choice = None,
-        regularization: float = 250.0,
-        content_weight: float = 250.0,
-        content_regularization: float = 10.0,
-    ) -> None:
-        self.features = features
-        self.regularization = regularization
-        self.content_weight = content_weight
-        self.content_regularization = content_regularization
+    weights_: Scores = fitted("items", "items")
+    semantic_: Vector = fitted("content", "content", dtype="float64")  # K
 
     def _check(self) -> None:
-        self._check_features()
-        number("regularization", self.regularization)
-        number("content_weight", self.content_weight, low=0)
-        number("content_regularization", self.content_regularization, above=0)
+        super()._check()
         if not self.regularization + self.content_weight > 0:
             raise ParameterError(
                 f"regularization={self.regularization!r} and content_weight={self.content_weight!r}: their sum must be above 0"
@@ -155,9 +148,3 @@ class L3AE(ContentModel, GramModel):
         unit[item] = 1.0
         column: Vector = cg(LinearOperator((n, n), lambda v: x.T @ (x @ v) + penalty * v), unit, rtol=_TOLERANCE, atol=0.0)[0]
         return column
-
-    def _check_shapes(self) -> None:
-        super()._check_shapes()
-        width = self.item_content_.shape[1]
-        if self.semantic_.shape != (width, width) or self.semantic_.dtype != np.float64:
-            raise ValueError(f"semantic_ has shape {self.semantic_.shape} for content of width {width}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...data.ids import IdIndex
 from ...engine.backend import resolve
+from ...engine.sequences import Sequences
 from ...engine.sparse import CSR
 from ...errors import NotSupportedError
 from ...files import damage_told, read_archive, write_archive
@@ -42,7 +43,7 @@ def _pack(model: Recommender, prefix: str, arrays: dict[str, Any], items_only: b
         raise NotSupportedError(f"{type(model).__name__} scores by the events of its users: it cannot be saved with items_only=True")
     n_items = len(model.items_)
     no_users = IdIndex.from_ids([])
-    no_events = CSR(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (0, n_items))
+    no_events = CSR.empty(0, n_items)
     _put_ids(arrays, f"{prefix}users", no_users if items_only else model.users_)
     _put_ids(arrays, f"{prefix}items", model.items_)
     _put(arrays, f"{prefix}seen", no_events if items_only else model.seen_)
@@ -57,7 +58,7 @@ def _pack(model: Recommender, prefix: str, arrays: dict[str, Any], items_only: b
             models[name] = _pack(value, f"{prefix}state.{name}.", arrays, items_only)
         else:
             if items_only and name in model._per_user:
-                value = value.rows(np.zeros(0, np.int64)) if isinstance(value, CSR) else value[:0]
+                value = value.rows(np.zeros(0, np.int64)) if isinstance(value, (CSR, Sequences)) else value[:0]
             _put(arrays, f"{prefix}state.{name}", value)
     header = {
         "class": model.name,
@@ -98,8 +99,8 @@ def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, A
             part = header["models"][name]
             value = _restore(MODELS[part["class"]], part, arrays, f"{prefix}state.{name}.")
         elif f"{prefix}state.{name}.indptr" in arrays:
-            ordered = name == "sequences_" or (name in cls.fitted_arrays and cls.fitted_arrays[name].ordered)
-            value = _take_csr(arrays, f"{prefix}state.{name}", ordered=ordered)
+            ordered = name in cls.fitted_arrays and cls.fitted_arrays[name].ordered
+            value = (_take_sequences if ordered else _take_csr)(arrays, f"{prefix}state.{name}")
             if name in cls._per_user and value.shape[0] != len(model.users_):
                 raise ValueError(f"{name} has {value.shape[0]} rows for {len(model.users_)} users")
         elif f"{prefix}state.{name}" not in arrays and name in cls.fitted_arrays and cls.fitted_arrays[name].optional:
@@ -138,6 +139,8 @@ def _take_ids(arrays: dict[str, Any], name: str) -> IdIndex:
 
 
 def _put(arrays: dict[str, Any], name: str, value: Any) -> None:
+    if isinstance(value, Sequences):  # in the arrays of a CSR
+        value = CSR(value.indptr, value.items, np.ones(len(value.items), np.float32), value.shape)
     if isinstance(value, CSR):
         arrays |= {f"{name}.{part}": getattr(value, part) for part in ("indptr", "indices", "data")}
         arrays[f"{name}.shape"] = np.array(value.shape, np.int64)
@@ -145,8 +148,24 @@ def _put(arrays: dict[str, Any], name: str, value: Any) -> None:
         arrays[name] = np.asarray(value)
 
 
-def _take_csr(arrays: dict[str, Any], name: str, *, ordered: bool = False) -> CSR:
-    """A sparse matrix of the file; `ordered`: its rows are sequences, whose indices neither ascend nor are unique."""
+def _take_csr(arrays: dict[str, Any], name: str) -> CSR:
+    """A sparse matrix of the file."""
+    found = _take_rows(arrays, name)
+    indptr, indices = found.indptr, found.indices
+    if len(indices) > 1:
+        steps = np.diff(indices)
+        steps[indptr[1:-1][(indptr[1:-1] > 0) & (indptr[1:-1] < len(indices))] - 1] = 1  # from one row to the next
+        if (steps <= 0).any():
+            raise ValueError(f"the indices of a row of {name} do not ascend")
+    return found
+
+
+def _take_sequences(arrays: dict[str, Any], name: str) -> Sequences:
+    """Sequences of the file: as a sparse matrix, but that the indices of a row neither ascend nor are unique."""
+    return Sequences.of_rows(_take_rows(arrays, name))
+
+
+def _take_rows(arrays: dict[str, Any], name: str) -> CSR:
     indptr, indices, data, shape = (arrays[f"{name}.{part}"] for part in ("indptr", "indices", "data", "shape"))
     if shape.shape != (2,) or indptr.dtype != np.int64 or indices.dtype != np.int32 or data.dtype != np.float32:
         raise ValueError(f"{name} is not a sparse matrix")
@@ -154,9 +173,4 @@ def _take_csr(arrays: dict[str, Any], name: str, *, ordered: bool = False) -> CS
     good = indptr.shape == (rows + 1,) and indptr[0] == 0 and indptr[-1] == len(indices) == len(data) and (np.diff(indptr) >= 0).all()
     if not good or (len(indices) and not 0 <= indices.min() <= indices.max() < columns):
         raise ValueError(f"{name} is not a valid sparse matrix")
-    if not ordered and len(indices) > 1:
-        steps = np.diff(indices)
-        steps[indptr[1:-1][(indptr[1:-1] > 0) & (indptr[1:-1] < len(indices))] - 1] = 1  # from one row to the next
-        if (steps <= 0).any():
-            raise ValueError(f"the indices of a row of {name} do not ascend")
     return CSR(indptr, indices, data, (rows, columns))

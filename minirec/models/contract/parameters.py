@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Literal, Self, dataclass_transform, get_args
 
 import numpy as np
 
+from ...engine.sequences import Sequences
 from ...errors import ParameterError, UnknownParameterError
 from .checks import choice as check_choice
 from .checks import number as check_number
@@ -153,7 +154,7 @@ def fitted(
         model.
     dtype : of the array, or of the values of the CSR.
     saved : whether a model file holds it. per_user : it has a row a user, and is left out of files with items alone.
-    ordered : the indices of a row of the CSR are in the order of events: they need neither ascend nor be unique.
+    ordered : it is `Sequences`, items in the order of events, and not a CSR.
     optional : it may be None, and a model file need not hold it.
     sparse : it must be a CSR; else it may be either.
     """
@@ -351,13 +352,16 @@ def check_shapes(model: Parametrized, sizes: Mapping[str, int]) -> None:
             continue
         if array.sparse and not hasattr(value, "indptr"):
             raise ValueError(f"{name} is not a sparse matrix")
-        data = getattr(value, "data", value) if hasattr(value, "indptr") else value
+        if array.ordered != isinstance(value, Sequences):
+            raise ValueError(f"{name} is of the wrong kind: {type(value).__name__}")
+        data = value if not hasattr(value, "indptr") else getattr(value, "data", None)
         found = tuple(getattr(value, "shape", ()))
         wanted = tuple(_size(model, dim, known) for dim in array.dims)
         fits = len(found) == len(wanted) and all(size is None or size == length for size, length in zip(wanted, found, strict=True))
-        if not fits or str(data.dtype) != array.dtype:
+        dtype = array.dtype if data is None else str(data.dtype)
+        if not fits or dtype != array.dtype:
             shown = ", ".join(str(dim if size is None else size) for dim, size in zip(array.dims, wanted, strict=True))
-            raise ValueError(f"{name} has shape {found} and type {data.dtype}, and should have shape ({shown}) and type {array.dtype}")
+            raise ValueError(f"{name} has shape {found} and type {dtype}, and should have shape ({shown}) and type {array.dtype}")
         for dim, length in zip(array.dims, found, strict=True):
             if isinstance(dim, str) and "+" not in dim:
                 known.setdefault(dim, length)

@@ -15,6 +15,7 @@ from ...data.ids import Id, IdIndex, Ids, Rows, checked_id
 from ...engine.backend import one_blas_thread, resolve
 from ...engine.ranking.scorers import Scorer, Scores
 from ...engine.ranking.topk import Filters, rank
+from ...engine.sequences import Sequences
 from ...engine.sparse import CSR
 from ...errors import (
     DataError,
@@ -158,7 +159,7 @@ class Recommender(Parametrized, ABC):
     def _check_finite(self) -> None:
         for name in self._state:
             value = getattr(self, name)
-            if value is None:
+            if value is None or isinstance(value, Sequences):
                 continue
             array = value.data if isinstance(value, CSR) else np.asarray(value)
             extremes = (array.min(initial=0), array.max(initial=0)) if array.dtype.kind == "f" else (0, 0)  # NaN where there is one
@@ -170,7 +171,7 @@ class Recommender(Parametrized, ABC):
     def _check_shapes(self) -> None:
         """Score one item for an empty history: a damaged file whose arrays do not fit together fails here, not in a request."""
         n = len(self.items_)
-        empty = CSR(np.zeros(2, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (1, n))
+        empty = CSR.empty(1, n)
         scorer = self._scorer(Profiles(None, empty))
         scores = scorer.block(0, 1)
         if not scorer.shape == scores.shape == (1, n) or scores.dtype != np.float32:
@@ -282,9 +283,7 @@ class Recommender(Parametrized, ABC):
     def _profiles_of(self, rows: Rows) -> Profiles:
         if self.seen_.shape[0]:
             return Profiles(rows, self.seen_.rows(rows))
-        return Profiles(
-            rows, CSR(np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (len(rows), len(self.items_)))
-        )
+        return Profiles(rows, CSR.empty(len(rows), len(self.items_)))
 
     def _new(
         self, history: Any, weights: Any, unknown: str, ignored: list[Id], fallback: Recommender | None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...data.ids import Id, IdIndex, Ids, Rows, checked_id
 from ...engine.ranking.topk import Ranked
-from ...engine.sequences import offsets
+from ...engine.sequences import Sequences
 from ...engine.sparse import CSR
 from ...errors import ParameterError
 from .recommendations import Recommendations
@@ -22,13 +22,13 @@ class Profiles(NamedTuple):
     """Whom to score for: known users by their rows, or (rows is None) new ones by their history alone.
 
     history : CSR (profiles, items), the items of each profile with the summed weights of its events, ascending item rows.
-    ordered : of the same shape, the item of each event in the order of events, the same item as often as it occurs; for new
+    ordered : the item of each event in the order of events, the same item as often as it occurs; for new
         users. Of known ones a model that goes by it keeps the order itself.
     """
 
     rows: Rows | None
     history: CSR
-    ordered: CSR | None = None
+    ordered: Sequences | None = None
 
     def __len__(self) -> int:
         return self.history.shape[0]
@@ -61,7 +61,7 @@ def parse_histories(items: IdIndex, history: Any, weights: Any, unknown: str, ig
     rows = _rows(items, [item for h in lists for item in h], "item", unknown, ignored)
     known = rows >= 0
     owner, rows, shape = owner[known], rows[known].astype(np.int32, copy=False), (len(lists), len(items))
-    ordered = CSR(offsets(np.bincount(owner, minlength=len(lists))), rows, np.ones(len(rows), np.float32), shape)
+    ordered = Sequences.of_owners(owner, rows, shape)
     return Profiles(None, CSR.from_pairs(owner, rows, None if weight is None else weight[known], shape), ordered)
 
 

@@ -172,6 +172,6 @@ def feature_matrix(columns: Mapping[str, NDArray[Any]], rows: int) -> CSR:
         else:
             raise DataError(f"feature {name!r} of type {values.dtype} and shape {values.shape} is neither numbers nor texts")
     if not blocks:
-        return CSR(np.zeros(rows + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), (rows, 0))
+        return CSR.empty(rows, 0)
     at, which, numbers = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return CSR.from_pairs(at, which, numbers, (rows, width))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from ...engine.ranking.scorers import Scores
 from ...engine.sequences import offsets
 from ...errors import DataError, NotSupportedError, ParameterError
 from ..contract.checks import whole
+from ..contract.parameters import checked, fitted
 from ..contract.recommender import Recommender
 from ..contract.request import id_column
 from .vectors import cosines
@@ -40,18 +42,17 @@ class Grown(NamedTuple):
 class ContentModel(Recommender):
     """A model that knows what items are by vectors of their content: the columns of `train.item_features` that hold vectors.
 
-    `features` names the columns, one or more; None takes all columns of vectors, (items, width). Texts and single numbers are not
-    used. Vectors of several columns are put side by side. A row of zeros means that there is no content. What is done to the
-    vectors (unit length, mean taken off), each model says.
+    A parameter names the columns, one or more; where None takes all columns, texts and single numbers are not used. Vectors of several
+    columns are put side by side. A row of zeros means that there is no content. What is done to the vectors (unit length, mean taken
+    off), each model says.
 
     A model reads the content in `_fit` by `_read_content`, and serves new items by `_append`.
     """
 
-    _state: ClassVar[tuple[str, ...]] = ("item_content_", "item_counts_")
     _chosen: ClassVar[str] = "features"  # the parameter that names the columns
 
-    item_content_: Scores  # as given, float32 (items, width)
-    item_counts_: NDArray[np.float64]  # (items,), users of each item in training; 0: it was added since
+    item_content_: Scores = fitted("items", "content")  # as given
+    item_counts_: NDArray[np.float64] = fitted("items", dtype="float64")  # users of each item in training; 0: it was added since
 
     # ---- what a model defines -------------------------------------------------------------------------------------------
 
@@ -62,19 +63,12 @@ class ContentModel(Recommender):
         Scores of the items of before must stay what they are.
         """
 
-    def _append_users(self, grown: Grown) -> dict[str, Any]:
-        """The same for new users, without `user_content_`; for models that use the features of users."""
-        raise NotImplementedError
-
     # ---- content in -----------------------------------------------------------------------------------------------------
 
     @property
     def _reads_content(self) -> bool:
         """Whether these parameters ask for content; for models that can do without."""
         return True
-
-    def _check_features(self) -> None:
-        check_columns(self._chosen, getattr(self, self._chosen))
 
     def _read_content(self, train: Dataset) -> Scores:
         """The content of the items of training, float32 (items, width); it is kept, as is what the columns are called."""
@@ -125,21 +119,7 @@ class ContentModel(Recommender):
     def add_users(self, users: Ids | Id, features: Mapping[str, Any] | NDArray[Any]) -> Self:
         """Take in new users by their features alone, as `add_items` does with items; for models that use the features of users."""
         self._fitted()
-        if not self._columns("user"):
-            raise NotSupportedError(
-                f"{type(self).__name__} "
-                + ("was fitted without" if "user_content_" in self._state else "does not use")
-                + " features of users: recommend to new users by history=..."
-            )
-        self._need_users("add_users", True)
-        grown = self._grow("user", self.users_, users, features)
-        state = self._append_users(grown) | {"user_content_": grown.place(vars(self)["user_content_"], grown.content)}
-        counts = grown.place(self.seen_.counts(), 0)
-        for name, value in state.items():
-            setattr(self, name, value)
-        self.users_ = grown.ids
-        self.seen_ = self.seen_._replace(indptr=offsets(counts), shape=(len(grown.ids), len(self.items_)))
-        return self
+        raise NotSupportedError(f"{type(self).__name__} does not use features of users: recommend to new users by history=...")
 
     def _columns(self, side: str) -> list[tuple[str, int]]:
         """Names and widths of the columns that the model was fitted on."""
@@ -194,14 +174,13 @@ class ContentModel(Recommender):
 
     def _check_shapes(self) -> None:
         super()._check_shapes()
-        self._check_content_shapes()
+        self._check_width("item", self.item_content_)
 
-    def _check_content_shapes(self) -> None:
-        shape = (len(self.items_), sum(width for _, width in self._columns("item")))
-        if self.item_content_.shape != shape or self.item_content_.dtype != np.float32:
-            raise ValueError(f"item_content_ has shape {self.item_content_.shape}, where {shape} is expected")
-        if self.item_counts_.shape != shape[:1] or self.item_counts_.dtype != np.float64:
-            raise ValueError(f"item_counts_ has shape {self.item_counts_.shape} for {len(self.items_)} items")
+    def _check_width(self, side: str, content: Scores) -> None:
+        """ValueError where the content is not as wide as its columns."""
+        width = sum(width for _, width in self._columns(side))
+        if content.shape[1] != width:
+            raise ValueError(f"the content of the {side}s has shape {content.shape} for columns of {width} numbers")
 
 
 def check_columns(parameter: str, chosen: Any, *, none: bool = False) -> None:
@@ -210,6 +189,58 @@ def check_columns(parameter: str, chosen: Any, *, none: bool = False) -> None:
     good = isinstance(names, tuple) and all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
     if not good or (names == () and chosen is not None and not none):
         raise ParameterError(f"{parameter} must be None, the name of a column of vectors or a tuple of names, got {chosen!r}")
+
+
+class FeatureModel(ContentModel):
+    """A content model that needs content, and takes the columns from `features`."""
+
+    features: Choice = checked(
+        default=None,
+        check=check_columns,
+        doc="Columns of vectors of `item_features`, one name or a tuple of names; None: all columns of vectors.",
+    )
+
+
+class TwoSidedModel(FeatureModel):
+    """A content model that knows what users are as well."""
+
+    user_features: Choice = checked(
+        default=None,
+        check=partial(check_columns, none=True),
+        doc="Columns of vectors of `user_features`; None: all that there are, which may be none; (): none.",
+    )
+
+    user_content_: Scores = fitted("users", "user_content", per_user=True)  # of width 0 where there are no features
+
+    @abstractmethod
+    def _append_users(self, grown: Grown) -> dict[str, Any]:
+        """The state of the model {name: value} once it has new users, without `user_content_`."""
+
+    def _read_user_content(self, train: Dataset) -> Scores:
+        """The content of the users of training, float32 (users, width); it is kept, as is what the columns are called."""
+        names = vector_columns(train.user_features, self.user_features, "user_features", "user_features")
+        self.user_content_ = stack(train.user_features, names, train.users, "user")
+        self._note_columns("user", train.user_features, names)
+        return self.user_content_
+
+    def add_users(self, users: Ids | Id, features: Mapping[str, Any] | NDArray[Any]) -> Self:
+        """Take in new users by their features alone, as `add_items` does with items."""
+        self._fitted()
+        if not self._columns("user"):
+            raise NotSupportedError(f"{type(self).__name__} was fitted without features of users: recommend to new users by history=...")
+        self._need_users("add_users", True)
+        grown = self._grow("user", self.users_, users, features)
+        state = self._append_users(grown) | {"user_content_": grown.place(self.user_content_, grown.content)}
+        counts = grown.place(self.seen_.counts(), 0)
+        for name, value in state.items():
+            setattr(self, name, value)
+        self.users_ = grown.ids
+        self.seen_ = self.seen_._replace(indptr=offsets(counts), shape=(len(grown.ids), len(self.items_)))
+        return self
+
+    def _check_shapes(self) -> None:
+        super()._check_shapes()
+        self._check_width("user", self.user_content_)
 
 
 def vector_columns(columns: Features, chosen: Choice, parameter: str, where: str) -> list[str]:

@@ -13,7 +13,7 @@ from ...engine.descent.sgd import Negatives
 from ...engine.nn.autodiff import Tensor, no_grad
 from ...engine.nn.optimizers import Adam
 from ...engine.sparse import CSR, Floats, Index
-from ..contract.checks import number, whole
+from ..contract.parameters import changed, number, whole
 from ..contract.stopping import StoppingModel
 from ..forms.fold_in import FoldInFactorModel
 
@@ -27,23 +27,21 @@ class EmbeddingModel(StoppingModel, FoldInFactorModel):
     An iteration takes each pair of user and item once, in batches at random, and moves by Adam. When it stops: see `StoppingModel`.
     """
 
-    factors: int
-    learning_rate: float
-    regularization: float
-    negative_power: float
-    batch_size: int
-
-    def _check(self) -> None:
-        super()._check()
-        for name in ("factors", "batch_size"):
-            whole(name, getattr(self, name))
-        number("learning_rate", self.learning_rate, above=0)
-        number("regularization", self.regularization, low=0)
-        number("negative_power", self.negative_power)
+    factors: int = whole(default=64, high=65_536, search=[32, 64, 128], doc="Length of the embeddings.")
+    learning_rate: float = number(default=0.01, above=0, high=100, search=(1e-3, 1e-2, "log"), doc="Of Adam.")
+    batch_size: int = whole(default=8192, doc="Samples of a step.")
+    negative_power: float = number(
+        default=0.0,
+        low=-10,
+        high=10,
+        search=(0.0, 1.0, "linear"),
+        doc="Negatives j count in proportion to n_j^negative_power: the larger, the more popular items are held back.",
+    )
+    iterations: int = changed(default=100)
 
     @abstractmethod
-    def _start(self, events: CSR, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """The embeddings of users and items to begin with, float32."""
+    def _tables(self, events: CSR, rng: np.random.Generator) -> tuple[Mapping[str, Tensor], Callable[[], tuple[Tensor, Tensor]]]:
+        """What is learned, and what makes the embeddings of users and items of it as it is."""
 
     @abstractmethod
     def _batches(self, events: CSR, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
@@ -56,11 +54,6 @@ class EmbeddingModel(StoppingModel, FoldInFactorModel):
     @abstractmethod
     def _store(self, users: Floats, items: Floats, events: CSR) -> None:
         """Set the vectors of the model from embeddings that were trained on these events."""
-
-    def _tables(self, events: CSR, rng: np.random.Generator) -> tuple[Mapping[str, Tensor], Callable[[], tuple[Tensor, Tensor]]]:
-        """The parameters, and what makes the embeddings of users and items of them as they are: here they are themselves."""
-        users, items = (Tensor(table, requires_grad=True) for table in self._start(events, rng))
-        return {"users": users, "items": items}, lambda: (users, items)
 
     def _train(self, events: CSR, iterations: int) -> Iterator[dict[str, float]]:
         """Learn from these events; after each iteration the vectors are those of the model, and its record is given."""
@@ -82,3 +75,9 @@ class EmbeddingModel(StoppingModel, FoldInFactorModel):
                 users, items = embed()
             self._store(users.data, items.data, events)
             yield {"loss": total / events.nnz}
+
+
+def free_tables(users: Floats, items: Floats) -> tuple[Mapping[str, Tensor], Callable[[], tuple[Tensor, Tensor]]]:
+    """Embeddings that are learned themselves, from these tables (rows, d) on."""
+    tables = Tensor(users, requires_grad=True), Tensor(items, requires_grad=True)
+    return dict(zip(("users", "items"), tables, strict=True)), lambda: tables

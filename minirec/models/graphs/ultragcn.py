@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,12 @@ from ...engine.descent.contrast import TILE, observed, unobserved
 from ...engine.descent.sgd import Negatives
 from ...engine.graph.propagate import normalized, propagate
 from ...engine.linalg.svd import basis_size, truncated_svd
+from ...engine.nn.autodiff import Tensor
 from ...engine.ranking.neighbors import topk_product
 from ...engine.sparse import CSR, Floats, Index
 from ...options import thread_count
-from ..contract.checks import number, whole
-from .embedding import EmbeddingModel, Objective
+from ..contract.parameters import changed, number, whole
+from .embedding import EmbeddingModel, Objective, free_tables
 
 _OFFSET, _LENGTH, _NOISE = 2.2, 1.5, 1e-4  # of the embeddings before training, see `_start`
 
@@ -52,61 +53,22 @@ class UltraGCN(EmbeddingModel):
     their model recommends by popularity alone for the first 150 epochs and is best after 634. Here it begins with the directions that
     these epochs find: see `_start`.
 
-    Parameters
-    ----------
-    factors : length of the embeddings.  learning_rate : of Adam.  regularization (the authors' gamma divided by their batch size),
-        negative_weight, item_weight, neighbors, negative_power : see above.  batch_size : users of a step.
-    iterations, validation_share, patience : see `StoppingModel`.  seed : of all chance.
-
     A new user's vector is o + B^T sum_{i in I_u} beta_ui e_i, affine in where convolutions would end. o and B are fitted to the known users
     by ridge regression: trained scores are mostly negative, so that e_u is not near that sum as it is.
     Fit O((users x items + events x neighbors) d) an iteration; memory O((users + items) d + events).
     """
 
     name = "ultragcn"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [32, 64, 128],
-        "learning_rate": (3e-4, 1e-2, "log"),
-        "regularization": (1e-8, 1e-6, "log"),
-        "negative_weight": (10.0, 1000.0, "log"),
-        "item_weight": (1e-4, 3.0, "log"),
-        "negative_power": (0.0, 1.0, "linear"),
-    }
 
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        learning_rate: float = 2e-3,
-        regularization: float = 2e-7,
-        batch_size: int = 256,
-        negative_power: float = 0.0,
-        negative_weight: float = 300.0,
-        neighbors: int = 10,
-        item_weight: float = 5e-4,
-        iterations: int = 100,
-        validation_share: float = 0.1,
-        patience: int = 10,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.learning_rate = learning_rate
-        self.regularization = regularization
-        self.batch_size = batch_size
-        self.negative_power = negative_power
-        self.negative_weight = negative_weight
-        self.neighbors = neighbors
-        self.item_weight = item_weight
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        whole("neighbors", self.neighbors)
-        number("negative_weight", self.negative_weight, low=0)
-        number("item_weight", self.item_weight, low=0)
+    learning_rate: float = changed(default=2e-3, search=(3e-4, 1e-2, "log"))
+    regularization: float = number(
+        default=2e-7, low=0, high=1e6, search=(1e-8, 1e-6, "log"), doc="See above: the gamma of the authors divided by their batch size."
+    )
+    batch_size: int = changed(default=256, doc="Users of a step.")
+    negative_weight: float = number(default=300.0, low=0, high=1e9, search=(10.0, 1000.0, "log"), doc="Of the sum over the negatives.")
+    neighbors: int = whole(default=10, doc="Items k with the largest omega_ik that are drawn to an item i.")
+    item_weight: float = number(default=5e-4, low=0, high=1e6, search=(1e-4, 3.0, "log"), doc="Of the term of the item-item graph.")
+    patience: int = changed(default=10)
 
     def estimate_memory(self, dataset: Dataset) -> int:
         """Embeddings, Adam's means and gradients; the SVD; the neighbours; the vectors of a batch, and its scores."""
@@ -115,6 +77,9 @@ class UltraGCN(EmbeddingModel):
         basis = 4 * basis_size((dataset.n_users, dataset.n_items), self.factors) * dataset.n_items
         tiles = thread_count() * 12 * batch * min(TILE, dataset.n_items)
         return 36 * self.factors * rows + basis + 48 * near * dataset.n_items + (100 + 12 * near) * len(dataset) + tiles
+
+    def _tables(self, events: CSR, rng: np.random.Generator) -> tuple[Mapping[str, Tensor], Callable[[], tuple[Tensor, Tensor]]]:
+        return free_tables(*self._start(events, rng))
 
     def _start(self, events: CSR, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """Vectors that the loss would reach after long: one coordinate makes all scores low, the others have what tells users apart.

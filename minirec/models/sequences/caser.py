@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +11,7 @@ from ...engine.nn.functional import concatenate, horizontal_convolution, relu, v
 from ...engine.nn.modules import Dropout, Embedding, Linear
 from ...engine.sequences import shifted
 from ...engine.sparse import Index
-from ..contract.checks import whole
+from ..contract.parameters import changed, whole
 from .one_vector import SequenceModel, SequenceNetwork
 
 
@@ -26,67 +24,16 @@ class Caser(SequenceModel):
     the user, which would bind the model to known users, is left out, and v is the table of the inputs. What is foreseen is the next item
     (T = 1), by the losses of `SequenceModel`.
 
-    Parameters
-    ----------
-    factors : d.  window, filters, vertical : see above.  dropout : of o.
-    max_length, loss, negatives, calibration, learning_rate, schedule, random_window, batch_size (users), iterations, validation_share,
-        patience : see `SequenceModel`.  seed : of all chance.
-
     Fit O(events (window^2 filters d + items d)) an iteration with the full softmax.
     """
 
     name = "caser"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [32, 64, 128],
-        "window": [3, 5, 9],
-        "filters": [8, 16, 32],
-        "dropout": (0.1, 0.5, "linear"),
-        "learning_rate": (3e-4, 3e-3, "log"),
-    }
 
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        window: int = 5,
-        filters: int = 16,
-        vertical: int = 4,
-        max_length: int = 50,
-        loss: str = "softmax",
-        negatives: int = 256,
-        calibration: float = 0.75,
-        dropout: float = 0.3,
-        learning_rate: float = 1e-3,
-        schedule: str = "constant",
-        random_window: float = 0.0,
-        batch_size: int = 128,
-        iterations: int = 100,
-        validation_share: float = 0.1,
-        patience: int = 5,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.window = window
-        self.filters = filters
-        self.vertical = vertical
-        self.max_length = max_length
-        self.loss = loss
-        self.negatives = negatives
-        self.calibration = calibration
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.random_window = random_window
-        self.batch_size = batch_size
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        for name in ("window", "filters", "vertical"):
-            whole(name, getattr(self, name))
+    factors: int = changed(search=[32, 64, 128], doc="d.")
+    window: int = whole(default=5, high=1000, search=[3, 5, 9], doc="Last items that the convolutions see.")
+    filters: int = whole(default=16, high=65_536, search=[8, 16, 32], doc="Horizontal filters of each height.")
+    vertical: int = whole(default=4, high=65_536, doc="Vertical filters.")
+    dropout: float = changed(default=0.3, doc="Share of the numbers of o that training drops.")
 
     def estimate_memory(self, dataset: Dataset) -> int:
         wide = self.window * self.filters + self.vertical * self.factors

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +17,13 @@ from ...engine.nn.criteria import binary_cross_entropy
 from ...engine.nn.functional import concatenate, embedding, linear, target_attention
 from ...engine.nn.modules import Dropout, Embedding, Linear, Module, PReLU
 from ...engine.ranking.scorers import Scores
-from ...engine.sparse import CSR, Floats, Index
+from ...engine.sequences import Sequences
+from ...engine.sparse import Floats, Index
 from ...options import thread_count
-from ..contract.checks import whole
+from ..contract.parameters import changed, whole
 from ..contract.request import Profiles
 from ..forms.vectors import cosines
-from .history import Batch, HistoryModel, HistoryNetwork, latest
+from .history import Batch, HistoryModel, HistoryNetwork
 
 _SCALE = 0.1  # deviation of the item vectors before training: the unit sees products of two
 _TILE = 1024  # items that go through the network at once
@@ -42,14 +42,6 @@ class DIN(HistoryModel["TargetNetwork"]):
     The history is a sum: which events are its last max_length is all that their order decides. Training and when it stops: see
     `HistoryModel`.
 
-    Parameters
-    ----------
-    factors : d.  unit : width of the unit's hidden layer.  hidden, layers : of f; the first layer has `hidden` numbers, each next one
-        half of them.  dropout : of the layers of f.
-    negatives : of each event, in each iteration.
-    max_length, learning_rate, schedule, random_window, batch_size (users), iterations, validation_share, patience : see `HistoryModel`.
-    seed : of all chance.
-
     Fit O(events max_length (1 + negatives) d unit) an iteration: an event is folded into the unit's weights once for all candidates
     (engine/nn/target_attention.py). Scoring all items takes O(items |S| d unit + items hidden (d + hidden)) for one history; of many, each
     item that occurs in them is paired with each item once, a_ji being the same in all: O(items^2 d unit) at most.
@@ -57,53 +49,14 @@ class DIN(HistoryModel["TargetNetwork"]):
     """
 
     name = "din"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [16, 32, 64],
-        "hidden": [64, 128],
-        "negatives": (1, 10, "int"),
-        "dropout": (0.0, 0.5, "linear"),
-        "learning_rate": (1e-3, 1e-2, "log"),
-    }
 
-    def __init__(
-        self,
-        *,
-        factors: int = 32,
-        unit: int = 36,
-        hidden: int = 64,
-        layers: int = 2,
-        max_length: int = 50,
-        negatives: int = 4,
-        dropout: float = 0.2,
-        learning_rate: float = 3e-3,
-        schedule: str = "constant",
-        random_window: float = 0.0,
-        batch_size: int = 128,
-        iterations: int = 100,
-        validation_share: float = 0.1,
-        patience: int = 5,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.unit = unit
-        self.hidden = hidden
-        self.layers = layers
-        self.max_length = max_length
-        self.negatives = negatives
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.random_window = random_window
-        self.batch_size = batch_size
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        for name in ("unit", "hidden", "layers"):
-            whole(name, getattr(self, name))
+    factors: int = changed(default=32, search=[16, 32, 64], doc="d.")
+    unit: int = whole(default=36, high=65_536, doc="Width of the hidden layer of the activation unit.")
+    hidden: int = whole(default=64, high=1_000_000, search=[64, 128], doc="Width of the first layer of f; each next one has half of it.")
+    layers: int = whole(default=2, high=1000, doc="Layers of f.")
+    negatives: int = changed(default=4, search=(1, 10, "int"), doc="Negatives of each event, in each iteration.")
+    dropout: float = changed(search=(0.0, 0.5, "linear"), doc="Share of the numbers between the layers of f that training drops.")
+    learning_rate: float = changed(default=3e-3, search=(1e-3, 1e-2, "log"))
 
     def _widths(self) -> list[int]:
         return [2 * self.factors, *(max(self.hidden >> halvings, 1) for halvings in range(self.layers))]
@@ -127,14 +80,14 @@ class DIN(HistoryModel["TargetNetwork"]):
         weights[:, 1:] = batch.negatives != batch.targets[:, None]
         return binary_cross_entropy(network(batch.items, batch.indptr, candidates), targets, weights)
 
-    def _judge(self, network: TargetNetwork, sequences: CSR) -> TargetScorer:
+    def _judge(self, network: TargetNetwork, sequences: Sequences) -> TargetScorer:
         return TargetScorer(network, sequences)
 
     # ---- requests -------------------------------------------------------------------------------------------------------
 
     def _scorer(self, profiles: Profiles) -> TargetScorer:
-        history = profiles.history if profiles.ordered is None else profiles.ordered
-        return TargetScorer(self._trained(), latest(history, self.max_length))
+        history = profiles.ordered or Sequences.of_rows(profiles.history)
+        return TargetScorer(self._trained(), history.latest(self.max_length))
 
     def _item_similarity(self, item: int) -> Scores:
         """Cosine of the items' vectors."""
@@ -211,7 +164,7 @@ class TargetScorer:
     In a tile each item that occurs in the sequences is weighed once, for all profiles that have it.
     """
 
-    def __init__(self, network: TargetNetwork, sequences: CSR) -> None:
+    def __init__(self, network: TargetNetwork, sequences: Sequences) -> None:
         self.network, self.sequences = network, sequences
 
     @property
@@ -237,12 +190,12 @@ class TargetScorer:
         """Of some profiles, for the items from `first` on, at most _TILE."""
         candidates = np.arange(first, min(first + _TILE, self.shape[1]), dtype=np.int32)
         sequences, network = self.sequences.rows(profiles), self.network
-        events, at = np.unique(sequences.indices, return_inverse=True)
+        events, at = np.unique(sequences.items, return_inverse=True)
         out = np.empty((len(profiles), len(candidates)), np.float32)
         with one_blas_thread(), no_grad():
             weights = np.array([network.weights(event, candidates) for event in events.tolist()], np.float32).reshape(-1, len(candidates))
             targets = network.items(candidates)
             for row, (start, stop) in enumerate(pairwise(sequences.indptr.tolist())):
-                values = network.items.weight.data[sequences.indices[start:stop]]
+                values = network.items.weight.data[sequences.items[start:stop]]
                 out[row] = network.of_interest(Tensor(weights[at[start:stop]].T @ values), targets, candidates).data
         return out

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +10,7 @@ from ...engine.nn.autodiff import Tensor
 from ...engine.nn.functional import gelu
 from ...engine.nn.modules import CausalFilter, Dropout, Embedding, FeedForward, LayerNorm, Module
 from ...engine.sparse import Index
-from ..contract.checks import number, whole
+from ..contract.parameters import changed, number, whole
 from .one_vector import SequenceModel, SequenceNetwork
 
 
@@ -26,64 +24,14 @@ class FMLP(SequenceModel):
     of a history. Here a place sees itself and what is before it, which at the last place of the first layer is the same number; all places
     are trained at once, and a history is as long as it is. There are no vectors of the places: the filters know them.
 
-    Parameters
-    ----------
-    factors : d.  layers : see above.  hidden : width of the feed-forward layers, as a multiple of d.  dropout : see above.
-    max_length, loss, negatives, calibration, learning_rate, schedule, random_window, batch_size (users), iterations, validation_share,
-        patience : see `SequenceModel`.  seed : of all chance.
-
     Fit O(events d (layers (hidden d + log max_length) + items)) an iteration with the full softmax.
     """
 
     name = "fmlp"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [64, 128, 256],
-        "layers": [1, 2, 3],
-        "dropout": (0.1, 0.5, "linear"),
-        "learning_rate": (3e-4, 3e-3, "log"),
-    }
 
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        layers: int = 2,
-        hidden: float = 4.0,
-        max_length: int = 50,
-        loss: str = "softmax",
-        negatives: int = 256,
-        calibration: float = 0.75,
-        dropout: float = 0.2,
-        learning_rate: float = 1e-3,
-        schedule: str = "constant",
-        random_window: float = 0.0,
-        batch_size: int = 128,
-        iterations: int = 100,
-        validation_share: float = 0.1,
-        patience: int = 5,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.layers = layers
-        self.hidden = hidden
-        self.max_length = max_length
-        self.loss = loss
-        self.negatives = negatives
-        self.calibration = calibration
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.random_window = random_window
-        self.batch_size = batch_size
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        whole("layers", self.layers)
-        number("hidden", self.hidden, above=0)
+    factors: int = changed(search=[64, 128, 256], doc="d.")
+    layers: int = whole(default=2, high=1000, search=[1, 2, 3], doc="Blocks of a filter and a feed-forward network.")
+    hidden: float = number(default=4.0, above=0, high=1000, doc="Width of the feed-forward layers, as a multiple of d.")
 
     def estimate_memory(self, dataset: Dataset) -> int:
         weights = int(self.layers * self.factors * (2 * self.hidden * self.factors + self.max_length))

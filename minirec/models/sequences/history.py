@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar, Generic, NamedTuple, Self, TypeVar
+from typing import Generic, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +17,18 @@ from ...engine.nn.optimizers import Adam, Schedule, constant, cosine
 from ...engine.nn.training import Progress, fit
 from ...engine.ranking.scorers import Scorer, Scores
 from ...engine.ranking.topk import Filters
-from ...engine.sequences import cut_last, next_items, offsets
+from ...engine.sequences import Sequences, next_items, offsets
 from ...engine.sparse import CSR, Index
-from ..contract.checks import choice, number, whole
 from ..contract.events import merged_known
 from ..contract.explanation import Part, left_out_parts
 from ..contract.monitor import Monitor
+from ..contract.parameters import MOST, choice, fitted, number, seeded, whole
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 from ..contract.stopping import mean_ndcg
 
 _LENGTH = 10  # of the lists that decide when to stop
 _JUDGED = 5000  # users that do, at most
-SCHEDULES = ("constant", "cosine")
 
 
 class Batch(NamedTuple):
@@ -58,10 +57,6 @@ class HistoryModel(Recommender, Generic[N]):
 
     Each place of a sequence but the last is a sample, the item after it what is to be foreseen. An iteration takes the last max_length
     places of every user once, in random order, `batch_size` users at a time, packed without padding, and moves by Adam.
-    `schedule` : of its rate. "constant", or "cosine": from learning_rate down to 0 by half a cosine over all `iterations` (Loshchilov &
-    Hutter 2017, equation 5, one period), whether training stops before their end or not.
-    `random_window` : how often, 0 to 1, an iteration takes those of a history with more than max_length + 1 events that end at a random
-    one instead. With 0 what is older is never learned from, as in the papers of SASRec and others.
 
     With `validation_share` above 0 the last event of that share of the users is held out. Training stops once their NDCG@10, among all
     items that they do not have, has not risen for `patience` iterations, and the weights of the best iteration are kept. With 1, and a
@@ -71,34 +66,34 @@ class HistoryModel(Recommender, Generic[N]):
     score_kind = "logit"
     _ordered = True
     _resumes = True
-    _state: ClassVar[tuple[str, ...]] = ("weights_", "sequences_")
-    _per_user: ClassVar[tuple[str, ...]] = ("sequences_",)
 
-    weights_: Scores  # all parameters of the network, one after the other
-    sequences_: CSR  # the last max_length items of each user, in order
+    factors: int = whole(default=64, high=65_536, search=[64, 128], doc="Length of the item vectors.")
+    max_length: int = whole(default=50, high=1_000_000, doc="Events at the end of a history that count.")
+    negatives: int = whole(default=256, high=MOST, doc="Items that stand for all others in the loss of a sample.")
+    dropout: float = number(default=0.2, low=0, below=1, search=(0.1, 0.5, "linear"), doc="Share of the numbers that training drops.")
+    learning_rate: float = number(default=1e-3, above=0, high=1000, search=(3e-4, 3e-3, "log"), doc="Step size of Adam.")
+    schedule: Literal["constant", "cosine"] = choice(
+        default="constant",
+        doc="""Of the learning rate: "constant", or "cosine", from learning_rate down to 0 by half a cosine over all `iterations`
+            (Loshchilov & Hutter 2017, equation 5, one period), whether training stops before their end or not.""",
+    )
+    random_window: float = number(
+        default=0.0,
+        low=0,
+        high=1,
+        doc="""Probability that an iteration takes a window of a history of more than max_length + 1 events that ends at a random event.
+            With 0 older events are never learned from, as in the papers of SASRec and others.""",
+    )
+    batch_size: int = whole(default=128, high=MOST, doc="Users of a step.")
+    iterations: int = whole(default=100, high=1_000_000, doc="Passes over the users, at most.")
+    validation_share: float = number(
+        default=0.1, low=0, high=1, doc="Share of the users whose last event is held out to decide when to stop; 0 takes all iterations."
+    )
+    patience: int = whole(default=5, high=1_000_000, doc="Iterations without a better NDCG@10 of the held-out events before it stops.")
+    seed: int | None = seeded()
 
-    factors: int
-    max_length: int
-    negatives: int
-    dropout: float
-    learning_rate: float
-    schedule: str
-    random_window: float
-    batch_size: int
-    iterations: int
-    validation_share: float
-    patience: int
-    seed: int
-
-    def _check(self) -> None:
-        for name in ("factors", "max_length", "negatives", "batch_size", "iterations", "patience"):
-            whole(name, getattr(self, name))
-        whole("seed", self.seed, 0)
-        number("dropout", self.dropout, low=0, below=1)
-        number("learning_rate", self.learning_rate, above=0)
-        choice("schedule", self.schedule, SCHEDULES)
-        number("random_window", self.random_window, low=0, high=1)
-        number("validation_share", self.validation_share, low=0, high=1)
+    weights_: Scores = fitted("numbers")  # all parameters of the network, one after the other
+    sequences_: Sequences = fitted("users", "items", per_user=True, ordered=True)  # the last max_length items of each user, in order
 
     @abstractmethod
     def _network(self, n_items: int, rng: np.random.Generator) -> N:
@@ -112,7 +107,7 @@ class HistoryModel(Recommender, Generic[N]):
         """The loss of a batch: one number."""
 
     @abstractmethod
-    def _judge(self, network: N, sequences: CSR) -> Scorer:
+    def _judge(self, network: N, sequences: Sequences) -> Scorer:
         """What scores all items for sequences of at most max_length while the network is trained."""
 
     def _drawn(self, samples: int) -> int | tuple[int, int]:
@@ -123,7 +118,7 @@ class HistoryModel(Recommender, Generic[N]):
 
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
         everything = in_order(train)
-        self.sequences_ = latest(everything, self.max_length)
+        self.sequences_ = everything.latest(self.max_length)
         rng = np.random.default_rng(self.seed_)
         learned, judged = self._hold_out(everything, rng)
         network = self._network(train.n_items, rng)
@@ -152,15 +147,15 @@ class HistoryModel(Recommender, Generic[N]):
         )
         self._keep(network)
 
-    def _hold_out(self, everything: CSR, rng: np.random.Generator) -> tuple[CSR, NDArray[np.int64]]:
+    def _hold_out(self, everything: Sequences, rng: np.random.Generator) -> tuple[Sequences, NDArray[np.int64]]:
         """The sequences to learn from, and the users whose last event is not among them."""
         able = np.flatnonzero(everything.counts() >= 3)
         held = np.sort(rng.permutation(able)[: round(self.validation_share * len(able))])
-        keep = np.ones(everything.nnz, bool)
+        keep = np.ones(len(everything.items), bool)
         keep[everything.indptr[held + 1] - 1] = False
         counts = everything.counts()
         counts[held] -= 1
-        learned = CSR(offsets(counts), everything.indices[keep], everything.data[keep], everything.shape)
+        learned = Sequences(offsets(counts), everything.items[keep], everything.n_items)
         judged = held if len(held) <= _JUDGED else np.sort(rng.choice(held, _JUDGED, replace=False))
         return learned, judged
 
@@ -168,34 +163,34 @@ class HistoryModel(Recommender, Generic[N]):
         falls = "" if self.schedule == "constant" else f", its rate falling over {self.iterations} iterations"
         return super()._purpose(train) + falls
 
-    def _rate(self, learned: CSR) -> Schedule:
+    def _rate(self, learned: Sequences) -> Schedule:
         if self.schedule == "constant":
             return constant(self.learning_rate)
         steps = -(-int(np.count_nonzero(learned.counts() >= 2)) // self.batch_size)
         return cosine(self.learning_rate, self.iterations * steps)
 
-    def _batches(self, learned: CSR, rng: np.random.Generator) -> Iterator[Batch]:
+    def _batches(self, learned: Sequences, rng: np.random.Generator) -> Iterator[Batch]:
         able = rng.permutation(np.flatnonzero(learned.counts() >= 2))
         for start in range(0, len(able), self.batch_size):
             some = able[start : start + self.batch_size]
             skip = self._skipped(learned, some, rng) if self.random_window else 0
-            indptr, items, targets = next_items(learned.indptr, learned.indices, some, self.max_length, skip)
-            yield Batch(items, indptr, targets, rng.integers(0, learned.shape[1], self._drawn(len(targets)), dtype=np.int32))
+            indptr, items, targets = next_items(learned.indptr, learned.items, some, self.max_length, skip)
+            yield Batch(items, indptr, targets, rng.integers(0, learned.n_items, self._drawn(len(targets)), dtype=np.int32))
 
-    def _skipped(self, learned: CSR, users: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    def _skipped(self, learned: Sequences, users: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """How many of the last events of each of these users are not learned from this time."""
         spare = np.maximum(learned.indptr[users + 1] - learned.indptr[users] - (self.max_length + 1), 0)
         return np.where(rng.random(len(users)) < self.random_window, rng.integers(0, spare + 1), 0)
 
-    def _ndcg(self, network: N, known: CSR, with_last: CSR) -> float:
+    def _ndcg(self, network: N, known: Sequences, with_last: Sequences) -> float:
         """Mean NDCG@10 of the last items, among the items that the users do not have."""
-        target = with_last.indices[with_last.indptr[1:] - 1]
-        ids = with_last.row_ids()
-        seen = np.ones(with_last.nnz, bool)
+        target = with_last.items[with_last.indptr[1:] - 1]
+        ids = with_last.owners()
+        seen = np.ones(len(with_last.items), bool)
         seen[with_last.indptr[1:] - 1] = False
-        banned = CSR.from_pairs(ids[seen], with_last.indices[seen], None, with_last.shape)
+        banned = CSR.from_pairs(ids[seen], with_last.items[seen], None, with_last.shape)
         truth = CSR(np.arange(len(target) + 1), target, np.ones(len(target), np.float32), with_last.shape)
-        scorer = self._judge(network, latest(known, self.max_length))
+        scorer = self._judge(network, known.latest(self.max_length))
         return mean_ndcg(scorer, truth, _LENGTH, self.backend_, Filters(banned=(banned,)))
 
     # ---- events that come in --------------------------------------------------------------------------------------------
@@ -209,12 +204,11 @@ class HistoryModel(Recommender, Generic[N]):
         change = merged_known(self, events)
         events = events.compact()
         new = in_order(events)
-        owners = np.concatenate((change.user_rows[self.sequences_.row_ids()], change.touched[new.row_ids()]))
-        items = np.concatenate((self.sequences_.indices, self.items_.rows(list(events.items))[new.indices].astype(np.int32)))
+        owners = np.concatenate((change.user_rows[self.sequences_.owners()], change.touched[new.owners()]))
+        items = np.concatenate((self.sequences_.items, self.items_.rows(list(events.items))[new.items]))
         order = np.argsort(owners, kind="stable")
-        indptr = offsets(np.bincount(owners, minlength=len(change.users)))
-        sequences = CSR(indptr, items[order], np.ones(len(items), np.float32), (len(change.users), len(self.items_)))
-        self.users_, self.seen_, self.sequences_ = change.users, change.seen, latest(sequences, self.max_length)
+        sequences = Sequences.of_owners(owners[order], items[order], (len(change.users), len(self.items_)))
+        self.users_, self.seen_, self.sequences_ = change.users, change.seen, sequences.latest(self.max_length)
         return self
 
     # ---- the network of a fitted model ----------------------------------------------------------------------------------
@@ -236,12 +230,6 @@ class HistoryModel(Recommender, Generic[N]):
             kept = self._kept_network = (self.weights_, network)
         return kept[1]
 
-    def _check_shapes(self) -> None:
-        self._trained()
-        if self.sequences_.shape[1] != len(self.items_):
-            raise ValueError(f"sequences_ has shape {self.sequences_.shape} for {len(self.items_)} items")
-        Recommender._check_shapes(self)
-
     # ---- requests -------------------------------------------------------------------------------------------------------
 
     def _profiles_of(self, rows: Rows) -> Profiles:
@@ -252,7 +240,7 @@ class HistoryModel(Recommender, Generic[N]):
         """The item rows of one history of ids, its last max_length events."""
         ordered = self._new([history], None, "raise", [], None)[1].ordered
         assert ordered is not None
-        return latest(ordered, self.max_length).indices
+        return ordered.latest(self.max_length).items
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         """ "left out": what the score falls by without an item of the history; "the rest": what these do not add up to."""
@@ -263,23 +251,17 @@ class HistoryModel(Recommender, Generic[N]):
     def _left_out(self, profiles: Profiles) -> tuple[Index, Profiles]:
         """The items of the last events of one profile; these events, and them without each of the items in turn."""
         assert profiles.ordered is not None
-        items = latest(profiles.ordered, self.max_length).indices
+        items = profiles.ordered.latest(self.max_length).items
         distinct = np.unique(items)
         kept = [items, *(items[items != one] for one in distinct)]
         indptr = offsets(np.array([len(part) for part in kept]))
-        ordered = CSR(indptr, np.concatenate(kept), np.ones(indptr[-1], np.float32), (len(kept), len(self.items_)))
-        return distinct, Profiles(None, ordered, ordered)
+        ordered = Sequences(indptr, np.concatenate(kept), len(self.items_))
+        history = CSR.from_pairs(ordered.owners(), ordered.items, None, ordered.shape)
+        return distinct, Profiles(None, history, ordered)
 
 
-def in_order(data: Dataset) -> CSR:
-    """The items of each user in the order of the events, (users, items): not ascending, and as often as there are events."""
+def in_order(data: Dataset) -> Sequences:
+    """The items of each user in the order of the events, as often as there are events."""
     place = np.arange(len(data))
     order = np.lexsort((place, place if data.timestamp is None else data.timestamp, data.user))
-    indptr = offsets(np.bincount(data.user, minlength=data.n_users))
-    return CSR(indptr, data.item[order].astype(np.int32), np.ones(len(data), np.float32), (data.n_users, data.n_items))
-
-
-def latest(sequences: CSR, length: int) -> CSR:
-    """The last events of each sequence, at most `length`."""
-    indptr, kept = cut_last(sequences.indptr, np.arange(sequences.shape[0]), length)
-    return CSR(indptr, sequences.indices[kept], sequences.data[kept], sequences.shape)
+    return Sequences.of_owners(data.user, data.item[order], (data.n_users, data.n_items))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +10,7 @@ from ...engine.nn.autodiff import Tensor
 from ...engine.nn.functional import relu
 from ...engine.nn.modules import CausalConvolution, Dropout, Embedding, LayerNorm, Module
 from ...engine.sparse import Index
-from ..contract.checks import whole
+from ..contract.parameters import changed, whole
 from .one_vector import SequenceModel, SequenceNetwork
 
 
@@ -24,64 +22,15 @@ class NextItNet(SequenceModel):
     Yuan et al. 2019, "A simple convolutional generative network for next item recommendation", section 3, its residual block (b). The
     output table is the table of the inputs here, and dropout is on the item vectors.
 
-    Parameters
-    ----------
-    factors : d.  layers : blocks.  width : of the convolutions.  dropout : of the inputs.
-    max_length, loss, negatives, calibration, learning_rate, schedule, random_window, batch_size (users), iterations, validation_share,
-        patience : see `SequenceModel`.  seed : of all chance.
-
     Fit O(events d (layers width d + items)) an iteration with the full softmax.
     """
 
     name = "nextitnet"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [64, 128],
-        "layers": [1, 2, 3, 4],
-        "dropout": (0.1, 0.5, "linear"),
-        "learning_rate": (3e-4, 3e-3, "log"),
-    }
 
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        layers: int = 2,
-        width: int = 3,
-        max_length: int = 50,
-        loss: str = "softmax",
-        negatives: int = 256,
-        calibration: float = 0.75,
-        dropout: float = 0.2,
-        learning_rate: float = 1e-3,
-        schedule: str = "constant",
-        random_window: float = 0.0,
-        batch_size: int = 128,
-        iterations: int = 100,
-        validation_share: float = 0.1,
-        patience: int = 5,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.layers = layers
-        self.width = width
-        self.max_length = max_length
-        self.loss = loss
-        self.negatives = negatives
-        self.calibration = calibration
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.random_window = random_window
-        self.batch_size = batch_size
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.seed = seed
-
-    def _check(self) -> None:
-        super()._check()
-        whole("layers", self.layers)
-        whole("width", self.width)
+    factors: int = changed(doc="d.")
+    layers: int = whole(default=2, high=1000, search=[1, 2, 3, 4], doc="Residual blocks.")
+    width: int = whole(default=3, high=1000, doc="Events that a convolution sees.")
+    dropout: float = changed(doc="Share of the inputs that training drops.")
 
     def estimate_memory(self, dataset: Dataset) -> int:
         return self._memory(dataset, (12 + 2 * self.width) * self.factors * self.layers, 2 * self.layers * self.width * self.factors**2)

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
-from ...data.ids import Rows
 from ...engine.backend import one_blas_thread, run_blocks
 from ...engine.nn import criteria
 from ...engine.nn.autodiff import Tensor, no_grad
 from ...engine.nn.functional import embedding, where
 from ...engine.ranking.scorers import Scores, VectorScorer
-from ...engine.sparse import CSR, Index
+from ...engine.sequences import Sequences
+from ...engine.sparse import Index
 from ...options import options, thread_count
-from ..contract.checks import choice, number
+from ..contract.parameters import choice, number
 from ..contract.request import Profiles
-from ..forms.vectors import FactorModel
-from .history import Batch, HistoryModel, HistoryNetwork, latest
+from ..forms.vectors import VectorModel
+from .history import Batch, HistoryModel, HistoryNetwork
 
-LOSSES = ("softmax", "sampled", "bce", "gbce")
 _CHUNK = 256  # sequences that go through the network at once while it is judged
 _SERVED = 16  # profiles that a thread takes at once
 
@@ -34,7 +34,7 @@ class SequenceNetwork(HistoryNetwork):
         """What is expected after each item of packed sequences, from it and those before it."""
 
 
-class SequenceModel(HistoryModel[SequenceNetwork], FactorModel):
+class SequenceModel(HistoryModel[SequenceNetwork], VectorModel):
     """score(S, i) = h(S) . v_i, h being what a network makes of the history S, in the order of its events, v the vectors of the items.
 
     Histories, training and when it stops: see `HistoryModel`. `loss`:
@@ -45,13 +45,8 @@ class SequenceModel(HistoryModel[SequenceNetwork], FactorModel):
     "gbce"     "bce" with its positive part tempered, Petrov & Macdonald 2023; `calibration` t, from 0 ("bce") to 1.
     """
 
-    loss: str
-    calibration: float
-
-    def _check(self) -> None:
-        super()._check()
-        choice("loss", self.loss, LOSSES)
-        number("calibration", self.calibration, low=0, high=1)
+    loss: Literal["softmax", "sampled", "bce", "gbce"] = choice(default="softmax", doc="See above.")
+    calibration: float = number(default=0.75, low=0, high=1, doc='t of "gbce".')
 
     def _memory(self, dataset: Dataset, width: float, weights: int) -> int:
         """Bytes of a fit: item table and weights with gradients, Adam's means and the best ones; of a batch, for each place, `width`
@@ -81,40 +76,36 @@ class SequenceModel(HistoryModel[SequenceNetwork], FactorModel):
         calibration = self.calibration if self.loss == "gbce" else 0.0
         return criteria.gbce(positive, negative, len(table), calibration)
 
-    def _judge(self, network: SequenceNetwork, sequences: CSR) -> VectorScorer:
+    def _judge(self, network: SequenceNetwork, sequences: Sequences) -> VectorScorer:
         vectors = []
         with no_grad():
             for start in range(0, sequences.shape[0], _CHUNK):
                 part = sequences.span(start, min(start + _CHUNK, sequences.shape[0]))
-                vectors.append(network(part.indices, part.indptr).data[part.indptr[1:] - 1])
+                vectors.append(network(part.items, part.indptr).data[part.indptr[1:] - 1])
         return VectorScorer(np.concatenate(vectors), network.items.weight.data)
 
     # ---- requests -------------------------------------------------------------------------------------------------------
 
-    @property
-    def item_factors_(self) -> Scores:  # type: ignore[override]  # a part of the weights
+    def _table(self) -> Scores:
         """v, the table of the network."""
         return self._trained().items.weight.data
 
     def _vectors(self, profiles: Profiles) -> Scores:
         with one_blas_thread():
-            return self._fold_in(profiles.history if profiles.ordered is None else profiles.ordered)
+            return self._read(profiles.ordered or Sequences.of_rows(profiles.history))
 
-    def _fold_in(self, history: CSR) -> Scores:
+    def _read(self, history: Sequences) -> Scores:
         """h for each history, in its order, (n, d), each by itself. Zeros for an empty one."""
-        network, sequences = self._trained(), latest(history, self.max_length)
+        network, sequences = self._trained(), history.latest(self.max_length)
         out = np.zeros((history.shape[0], self.factors), np.float32)
 
         def block(start: int, stop: int) -> None:
             with no_grad():
                 for at in range(start, stop):
-                    items = sequences.row(at)[0]
+                    items = sequences.row(at)
                     if len(items):
                         out[at] = network(items, np.array([0, len(items)])).data[-1]
 
         with options(backend=self.backend_):
             run_blocks(block, len(out), _SERVED)
         return out
-
-    def _known_vectors(self, rows: Rows | None) -> Scores:
-        return self._vectors(self._profiles_of(np.arange(len(self.users_), dtype=np.int32) if rows is None else rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any, ClassVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,13 @@ from ...engine.sequences import positions
 from ...engine.sparse import Floats, Index
 from ...errors import ParameterError
 from ...options import options
-from ..contract.checks import choice, number, whole
 from ..contract.explanation import Part, left_out_parts
 from ..contract.monitor import Monitor
+from ..contract.parameters import changed, checked, choice, fitted, number, whole
 from ..contract.request import Profiles
-from ..forms.content import Choice, ContentModel, Grown
+from ..forms.content import Choice, ContentModel, Grown, check_columns
 from ..forms.fold_in import affine_map
 from .one_vector import SequenceModel, SequenceNetwork
-
-POSITIONS = ("learned", "forward", "sinusoidal", "none")
-BLOCKS = ("post", "pre", "ligr")
 
 
 class SASRec(ContentModel, SequenceModel):
@@ -58,82 +55,31 @@ class SASRec(ContentModel, SequenceModel):
     `add_items`: a new item gets the frozen coordinates from its content, and in the others what a ridge regression of the trained
     vectors on the content says; without content, their mean.
 
-    Parameters
-    ----------
-    factors : d.  layers, heads : of the transformer; heads divide d.  hidden : width of the feed-forward layers, as a multiple of d.
-    dropout : of the inputs, of the attention weights, within the feed-forward layers and, for "post" of their output, for the other
-        blocks of that of the attention.
-    max_length, loss, negatives, calibration, learning_rate, schedule, random_window, batch_size (users), iterations, validation_share,
-        patience : see `SequenceModel`.  seed : of all chance.
-    item_features : None, or the columns of `train.item_features`, one or more, with vectors of the content.  frozen : share of the
-        coordinates, 0 to 1, that are the content's alone.  content_scale : see above.
-
     Fit O(events d (layers (d + max_length) + items)) an iteration with the full softmax; memory O(items d), and the layers of a batch.
     """
 
     name = "sasrec"
-    _state: ClassVar[tuple[str, ...]] = (*SequenceModel._state, *ContentModel._state, "fixed_", "content_map_", "content_offsets_")
+
+    factors: int = changed(search=[64, 128, 256], doc="d.")
+    layers: int = whole(default=2, high=1000, search=[1, 2, 3], doc="Transformer blocks.")
+    heads: int = whole(default=1, high=65_536, doc="Heads of the attention; their number divides `factors`.")
+    hidden: float = number(default=1.0, above=0, high=1000, doc="Width of the feed-forward layers, as a multiple of d.")
+    block: Literal["post", "pre", "ligr"] = choice(default="pre", search=["post", "pre", "ligr"], doc="What a block is, see above.")
+    positions: Literal["learned", "forward", "sinusoidal", "none"] = choice(default="learned", doc="Vectors of the places, see above.")
+    dropout: float = changed(
+        doc="""Of the inputs, of the attention weights, within the feed-forward layers and, for "post" of their output, for the other blocks
+            of that of the attention."""
+    )
+    item_features: Choice = checked(
+        default=None, check=check_columns, doc="Columns of `train.item_features` with vectors of the content; None: no content."
+    )
+    frozen: float = number(default=0.5, low=0, high=1, doc="Share of the coordinates that are the content's alone.")
+    content_scale: float = number(default=0.1, above=0, high=1e6, doc="Deviation of the coordinates that come from the content.")
+
+    fixed_: int = fitted()  # coordinates that are frozen
+    content_map_: Scores = fitted("content", "factors")  # the vector of a new item is its content times this
+    content_offsets_: Scores = fitted(2, "factors")  # plus the first; the second is the vector of an item without content
     _chosen = "item_features"
-    search_space: ClassVar[dict[str, Any]] = {
-        "factors": [64, 128, 256],
-        "layers": [1, 2, 3],
-        "dropout": (0.1, 0.5, "linear"),
-        "learning_rate": (3e-4, 3e-3, "log"),
-        "block": list(BLOCKS),
-    }
-
-    fixed_: int  # coordinates that are frozen
-    content_map_: Scores  # float32 (width, d): the vector of a new item is its content times this
-    content_offsets_: Scores  # float32 (2, d): plus the first; the second is the vector of an item without content
-
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        layers: int = 2,
-        heads: int = 1,
-        hidden: float = 1.0,
-        block: str = "pre",
-        positions: str = "learned",
-        max_length: int = 50,
-        loss: str = "softmax",
-        negatives: int = 256,
-        calibration: float = 0.75,
-        dropout: float = 0.2,
-        learning_rate: float = 1e-3,
-        schedule: str = "constant",
-        random_window: float = 0.0,
-        batch_size: int = 128,
-        iterations: int = 100,
-        validation_share: float = 0.1,
-        patience: int = 5,
-        item_features: Choice = None,
-        frozen: float = 0.5,
-        content_scale: float = 0.1,
-        seed: int = 0,
-    ) -> None:
-        self.factors = factors
-        self.layers = layers
-        self.heads = heads
-        self.hidden = hidden
-        self.block = block
-        self.positions = positions
-        self.max_length = max_length
-        self.loss = loss
-        self.negatives = negatives
-        self.calibration = calibration
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.random_window = random_window
-        self.batch_size = batch_size
-        self.iterations = iterations
-        self.validation_share = validation_share
-        self.patience = patience
-        self.item_features = item_features
-        self.frozen = frozen
-        self.content_scale = content_scale
-        self.seed = seed
 
     @property
     def _reads_content(self) -> bool:
@@ -141,14 +87,6 @@ class SASRec(ContentModel, SequenceModel):
 
     def _check(self) -> None:
         super()._check()
-        self._check_features()
-        number("frozen", self.frozen, low=0, high=1)
-        number("content_scale", self.content_scale, above=0)
-        whole("layers", self.layers)
-        whole("heads", self.heads)
-        number("hidden", self.hidden, above=0)
-        choice("block", self.block, BLOCKS)
-        choice("positions", self.positions, POSITIONS)
         if self.factors % self.heads:
             raise ParameterError(f"heads={self.heads} does not divide factors={self.factors}")
 
@@ -190,7 +128,7 @@ class SASRec(ContentModel, SequenceModel):
 
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
         super()._fit(train, monitor)
-        self._map_content(self.item_factors_)
+        self._map_content(self._table())
 
     def _purpose(self, train: Dataset) -> str:
         whole = super()._purpose(train)  # without the features of the items: the fingerprint is of events
@@ -214,7 +152,7 @@ class SASRec(ContentModel, SequenceModel):
             grown.place(tensor.data, new) if name == "items.weight" else tensor.data
             for name, tensor in self._trained().parameters().items()
         ]
-        sequences = self.sequences_._replace(indices=grown.kept[self.sequences_.indices], shape=(self.sequences_.shape[0], len(grown.ids)))
+        sequences = self.sequences_._replace(items=grown.kept[self.sequences_.items], n_items=len(grown.ids))
         return {"weights_": np.concatenate([part.reshape(-1) for part in weights]), "sequences_": sequences}
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
@@ -224,7 +162,7 @@ class SASRec(ContentModel, SequenceModel):
         if not self._reads_content:
             return super()._explain(profiles, item)
         distinct, kept = self._left_out(profiles)
-        vectors, q = self._vectors(kept).astype(np.float64), self.item_factors_[item].astype(np.float64)
+        vectors, q = self._vectors(kept).astype(np.float64), self._table()[item].astype(np.float64)
         cut = self.fixed_ if self.item_counts_[item] else self.factors
         parts = []
         for side, at in (("content", slice(cut)), ("identity", slice(cut, None))):
@@ -233,12 +171,6 @@ class SASRec(ContentModel, SequenceModel):
                 found = left_out_parts(self.items_, distinct, float(scores[0]), scores[1:], item)
                 parts += [part._replace(source=f"{part.source}, {side}") for part in found]
         return parts
-
-    def _check_shapes(self) -> None:
-        super()._check_shapes()
-        shapes = self.content_map_.shape, self.content_offsets_.shape
-        if shapes != ((self.item_content_.shape[1], self.factors), (2, self.factors)):
-            raise ValueError(f"content_map_ and content_offsets_ have shapes {shapes} for vectors of {self.factors}")
 
 
 class _Transformer(SequenceNetwork):

@@ -9,7 +9,7 @@ from minirec.engine.graph.convolution import Convolution
 from minirec.engine.sparse import CSR
 from minirec.errors import ParameterError
 from minirec.models import AlphaRec, load_model
-from minirec.models.graphs.lightgcn import Batch
+from minirec.models.graphs.convolved import Batch
 from minirec.testing.sets import shop, with_content, without_items
 
 USERS, ITEMS, WIDTH, HIDDEN, D = 5, 6, 4, 7, 3

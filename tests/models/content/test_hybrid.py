@@ -10,10 +10,11 @@ from minirec.data.dataset import Dataset
 from minirec.engine.nn.autodiff import RowGradient
 from minirec.errors import ParameterError
 from minirec.models import Hybrid, load_model
-from minirec.models.content.hybrid import LOSSES
+from minirec.models.contract.parameters import choices
 from minirec.testing.sets import shop, with_content, without_items
 
 SMALL = {"factors": 3, "batch_size": 16, "negatives": 2, "iterations": 4, "validation_share": 0.0, "learning_rate": 0.02}
+LOSSES = choices(Hybrid, "loss")
 USERS = np.array([0, 1, 1, 4], np.int32)
 POSITIVES = np.array([2, 0, 2, 5], np.int32)
 NEGATIVES = np.array([[1, 0], [3, 3], [2, 5], [4, 2]], np.int32)  # the third event found a single negative

@@ -162,8 +162,8 @@ def test_weights_of_a_history_reach_the_model(model):
 
 def test_the_order_of_a_history_is_kept(model):
     parsed = parse_histories(model.items_, [[501, 500, 501], ["nothing"], [502]], None, "ignore", [])
-    assert [parsed.ordered.row(at)[0].tolist() for at in range(3)] == [[1, 0, 1], [], [2]]
-    assert parsed.take(np.array([2, 0])).ordered.row(1)[0].tolist() == [1, 0, 1]
+    assert [parsed.ordered.row(at).tolist() for at in range(3)] == [[1, 0, 1], [], [2]]
+    assert parsed.take(np.array([2, 0])).ordered.row(1).tolist() == [1, 0, 1]
 
 
 def test_explanations_of_requests(model):

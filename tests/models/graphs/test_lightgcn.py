@@ -11,11 +11,13 @@ from minirec.engine.graph.convolution import Convolution
 from minirec.engine.sparse import CSR
 from minirec.errors import ParameterError
 from minirec.models import LightGCN
-from minirec.models.graphs.lightgcn import LOSSES, Batch
+from minirec.models.contract.parameters import choices
+from minirec.models.graphs.convolved import Batch
 from minirec.testing.sets import blocks, shop
 
 USERS, ITEMS, D = 5, 6, 3
 SMALL = {"layers": 3, "factors": 4, "batch_size": 64, "negatives": 8, "iterations": 4, "validation_share": 0.0}
+LOSSES = choices(LightGCN, "loss")
 
 
 def dense_vectors(x, users, items, layers):

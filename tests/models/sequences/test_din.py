@@ -102,7 +102,7 @@ def test_scores_are_the_logits_in_any_batch_and_by_any_threads(tile, monkeypatch
     data = shop()
     model = DIN(**SMALL).fit(data)
     order, users, items = in_order(data), list(data.users), list(data.items)
-    histories = [order.row(user)[0][-8:] for user in range(len(users))]
+    histories = [order.row(user)[-8:] for user in range(len(users))]
     expected = [[logit(model._trained(), history, item) for item in range(len(items))] for history in histories]
     pairs = model.score([user for user in users for _ in items], items * len(users)).reshape(len(users), -1)
     assert pairs == pytest.approx(np.array(expected), rel=1e-5, abs=1e-6)

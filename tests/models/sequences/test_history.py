@@ -6,7 +6,6 @@ import pytest
 from minirec.data.dataset import Dataset
 from minirec.engine import backend
 from minirec.engine.nn.optimizers import Adam
-from minirec.engine.sparse import CSR
 from minirec.errors import ModelFileError
 from minirec.models import DIN, GRU4Rec, SASRec, load_model
 from minirec.models.sequences import history
@@ -25,8 +24,8 @@ VECTORS = ["sasrec", "gru4rec"]  # those that make a vector of a history
 def state(model):
     """All that is kept, as bytes."""
     values = [getattr(model, name) for name in model._state]
-    parts = [(value.indptr, value.indices, value.data) if isinstance(value, CSR) else (np.asarray(value),) for value in values]
-    return [array.tobytes() for part in parts for array in part]
+    parts = [tuple(value) if isinstance(value, tuple) else (value,) for value in values]
+    return [np.asarray(array).tobytes() for part in parts for array in part]
 
 
 def stop(model, record):

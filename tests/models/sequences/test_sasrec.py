@@ -9,10 +9,10 @@ from gradients import check_gradients
 from minirec.data.dataset import Dataset
 from minirec.engine.nn.autodiff import Tensor
 from minirec.engine.nn.modules import TransformerBlock
-from minirec.engine.sparse import CSR
+from minirec.engine.sequences import Sequences
 from minirec.errors import NotSupportedError, ParameterError
 from minirec.models import SASRec
-from minirec.models.sequences.history import Batch, in_order, latest
+from minirec.models.sequences.history import Batch, in_order
 from minirec.models.sequences.sasrec import sinusoids
 from minirec.testing.sets import shop
 
@@ -145,8 +145,8 @@ def test_more_negatives_than_items(loss):
 
 def test_batches_are_what_follows():
     """Users 0 to 2 with 4, 1 and 3 events: the second is no sample; max_length cuts the first."""
-    learned = CSR(np.array([0, 4, 5, 8]), np.array([3, 1, 2, 0, 4, 2, 2, 5], np.int32), np.ones(8, np.float32), (3, 6))
-    assert latest(learned, 3).indices.tolist() == [1, 2, 0, 4, 2, 2, 5]
+    learned = Sequences(np.array([0, 4, 5, 8]), np.array([3, 1, 2, 0, 4, 2, 2, 5], np.int32), 6)
+    assert learned.latest(3).items.tolist() == [1, 2, 0, 4, 2, 2, 5]
     batches = list(SASRec(batch_size=1, max_length=2)._batches(learned, np.random.default_rng(0)))
     found = {tuple(batch.items.tolist()): batch.targets.tolist() for batch in batches}
     assert found == {(1, 2): [2, 0], (2, 2): [2, 5]}
@@ -157,7 +157,7 @@ def test_batches_are_what_follows():
 @pytest.mark.parametrize(("share", "expected"), [(0.0, [0, 0, 0, 1]), (1.0, [0.25, 0.25, 0.25, 0.25]), (0.5, [0.125, 0.125, 0.125, 0.625])])
 def test_windows_of_a_long_history(share, expected):
     """User 0 has four windows of max_length events and the one after, user 1 a single one."""
-    learned = CSR(np.array([0, 6, 9]), np.array([0, 1, 2, 3, 4, 5, 6, 7, 8], np.int32), np.ones(9, np.float32), (2, 9))
+    learned = Sequences(np.array([0, 6, 9]), np.array([0, 1, 2, 3, 4, 5, 6, 7, 8], np.int32), 9)
     model, rng, counts = SASRec(batch_size=2, max_length=2, random_window=share), np.random.default_rng(0), np.zeros(4)
     for _ in range(2000):
         (batch,) = model._batches(learned, rng)
@@ -172,8 +172,8 @@ def test_windows_of_a_long_history(share, expected):
 def test_events_are_taken_in_the_order_of_their_times():
     data = Dataset.from_arrays([7, 8, 7, 7], [1, 2, 3, 1], times=[30, 10, 20, 30])
     found = in_order(data)
-    assert [data.items.ids(found.row(user)[0]) for user in range(2)] == [[3, 1, 1], [2]]
-    assert in_order(Dataset.from_arrays([7, 7, 7], [1, 3, 2])).row(0)[0].tolist() == [0, 2, 1]
+    assert [data.items.ids(found.row(user)) for user in range(2)] == [[3, 1, 1], [2]]
+    assert in_order(Dataset.from_arrays([7, 7, 7], [1, 3, 2])).row(0).tolist() == [0, 2, 1]
 
 
 def test_held_out_events_are_the_last_ones_of_a_share_of_the_users():
@@ -182,8 +182,8 @@ def test_held_out_events_are_the_last_ones_of_a_share_of_the_users():
     able = np.flatnonzero(everything.counts() >= 3)
     assert len(judged) == round(0.5 * len(able))
     for user in range(everything.shape[0]):
-        expected = everything.row(user)[0][: -1 if user in judged else None]
-        assert learned.row(user)[0].tolist() == expected.tolist()
+        expected = everything.row(user)[: -1 if user in judged else None]
+        assert learned.row(user).tolist() == expected.tolist()
 
 
 def test_the_best_iteration_is_kept():
@@ -204,7 +204,7 @@ def test_a_history_is_served_at_once_and_known_users_by_theirs():
     data = shop()
     model = SASRec(**SMALL).fit(data)
     order = in_order(data)
-    history = [data.items.ids(order.row(user)[0]) for user in range(5)]
+    history = [data.items.ids(order.row(user)) for user in range(5)]
     assert np.array_equal(model.user_vectors(history=history), model.user_vectors()[:5])
     longer = [[*history[0], data.items[0]]]
     assert not np.array_equal(model.user_vectors(history=longer), model.user_vectors(history=history[:1]))
@@ -216,7 +216,7 @@ def test_new_events_count_without_training():
     data = shop()
     model = SASRec(**SMALL).fit(data)
     before = in_order(data)
-    known, first = data.users[2], data.items.ids(before.row(2)[0])
+    known, first = data.users[2], data.items.ids(before.row(2))
     coming = [data.items[5], data.items[0]]
     weights = model.weights_.copy()
     model.update(Dataset.from_arrays([known, 10**9, known], [coming[0], data.items[7], coming[1]], times=[1, 2, 3]))
@@ -232,7 +232,7 @@ def test_new_events_count_without_training():
 def test_explanations_leave_out_one_item_at_a_time():
     data = shop()
     model = SASRec(**SMALL).fit(data)
-    history = data.items.ids(in_order(data).row(2)[0])
+    history = data.items.ids(in_order(data).row(2))
     found = model.explain(history=history, item=data.items[1])
     assert {part.source for part in found.parts} == {"left out", "the rest"}
     shorter = model.user_vectors(history=[[item for item in history if item != history[0]]]) @ model.item_vectors([data.items[1]]).T
