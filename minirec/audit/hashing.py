@@ -97,7 +97,7 @@ def verify(folder: str | Path, public_key: str | Path | None = None) -> list[str
             wrong.append(f"{MANIFEST}: {name!r} is not the name of a file in this folder")
         elif not path.is_file():
             wrong.append(f"{name}: missing")
-        elif of_file(path) != entry["sha256"]:
+        elif of_file(path) != entry["sha256"] or path.stat().st_size != entry.get("bytes"):
             wrong.append(f"{name}: changed, its SHA-256 is not the one in {MANIFEST}")
     for entry in content["inputs"]:
         if "path" in entry and "sha256" in entry and Path(entry["path"]).is_file() and of_file(Path(entry["path"])) != entry["sha256"]:

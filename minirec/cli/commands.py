@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from .settings import global_settings
 
-Handler: TypeAlias = Callable[[argparse.Namespace], None]
+Handler: TypeAlias = Callable[[argparse.Namespace], int | None]  # the exit code; None: 0
 
 
 class Parser(argparse.ArgumentParser):

@@ -16,7 +16,7 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line; returns the exit code: 0, 2 for usage and bad input, 1 for other failures, 130 for Ctrl-C."""
+    """Run a command line; returns the exit code: 0, 2 for usage and bad input, 1 for failures and failed checks, 130 for Ctrl-C."""
     try:
         arguments = build_parser().parse_args(argv)
     except SystemExit as stop:  # --help, --version, or a usage error that argparse has explained
@@ -24,8 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = show_warning
-            _with_settings(arguments)
-            return OK
+            return _with_settings(arguments)
     except KeyboardInterrupt:
         err("interrupted")
         return INTERRUPTED
@@ -39,11 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE if isinstance(error, BAD_INPUT) else FAILED
 
 
-def _with_settings(arguments: argparse.Namespace) -> None:
+def _with_settings(arguments: argparse.Namespace) -> int:
     from ..options import options
 
     with options(threads=arguments.threads, backend=arguments.backend, memory=arguments.memory):
-        arguments.handler(arguments)
+        return int(arguments.handler(arguments) or OK)
 
 
 def _explain(error: Exception) -> str:

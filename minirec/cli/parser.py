@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .._version import __version__
+from .audit import add_audit
 from .commands import Commands, Help, Parser
 from .data import add_data
 from .events import add_events
@@ -12,7 +13,7 @@ from .models import add_models
 from .run import add_run
 from .settings import global_settings
 
-GROUPS = (add_run, add_models, add_data, add_events)  # in the order of `minirec --help`
+GROUPS = (add_run, add_models, add_audit, add_data, add_events)  # in the order of `minirec --help`
 
 
 def build_parser() -> argparse.ArgumentParser:
