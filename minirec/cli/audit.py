@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import ParameterError
 from .commands import Commands
-from .console import Console, note, out
+from .console import note, out, watch
 from .inputs import reader
 from .settings import column, names
 
@@ -92,7 +92,7 @@ def _audit(arguments: argparse.Namespace) -> int:
         lists, arguments.events, test=arguments.test, items=arguments.items, users=arguments.users, provider=arguments.provider,
         user_groups=arguments.user_group, item_groups=arguments.item_group, plan=arguments.plan, k=arguments.k, compare=arguments.compare,
         deviations=arguments.deviation, list_columns={name: value for name, value in columns.items() if value is not None},
-        reading=_reading(arguments), seed=arguments.seed, ask_users=arguments.ask_users, say=Console(quiet=arguments.quiet).say,
+        reading=_reading(arguments), seed=arguments.seed, ask_users=arguments.ask_users, say=watch(arguments).say,
     )  # fmt: skip
     write_audit(done, arguments.out, language=arguments.lang, key=arguments.key)
     if arguments.endpoint is not None and (seconds := lists.latency()) is not None:
