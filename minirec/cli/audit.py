@@ -46,10 +46,21 @@ def add_audit(commands: Commands) -> None:
     asking.add_argument("--bearer-file", metavar="FILE", help="a file with the token of an Authorization header")
 
     kinds: Any = audit.add_subparsers(title="commands", metavar="COMMAND", required=False, parser_class=type(audit))
-    plan = kinds.add_parser("plan", help="write a plan to edit, TOML alone on the standard output", formatter_class=audit.formatter_class)
+
+    def kind(name: str, text: str, example: str) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = kinds.add_parser(
+            name, help=text, description=text, epilog=f"examples:\n  {example}", formatter_class=audit.formatter_class
+        )
+        return made
+
+    plan = kind(
+        "plan",
+        "write a plan to edit, TOML alone on the standard output",
+        "minirec audit plan --events events.csv --provider brand --user-group age > plan.toml",
+    )
     plan.set_defaults(command="audit plan", handler=_plan)
     _data_settings(plan)
-    verify = kinds.add_parser("verify", help="check an audit's files: exit 1 where one was changed", formatter_class=audit.formatter_class)
+    verify = kind("verify", "check the files of an audit: exit 1 where one was changed", "minirec audit verify audit/")
     verify.set_defaults(command="audit verify", handler=_verify)
     verify.add_argument("folder", metavar="FOLDER")
     verify.add_argument("--public-key", metavar="PEM", help="ed25519 public key to check the signature with")
