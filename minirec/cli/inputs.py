@@ -14,6 +14,7 @@ from .console import watch
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..data.ids import Id, IdIndex
+    from ..metrics.inputs import ListsOf
     from ..models.contract.recommender import Recommender
 
 READER = ("user", "item", "time", "weight", "kind", "format", "delimiter", "encoding", "header", "query", "item_text", "items", "items_id",
@@ -46,6 +47,16 @@ def events(source: str | None, arguments: argparse.Namespace) -> Dataset:
         account = account.extend(removed)
     watch(arguments).say(f"{data!r}\n{account}")
     return data
+
+
+def lists(path: str, arguments: argparse.Namespace) -> ListsOf:
+    """The lists in a file; the account goes to stderr."""
+    from ..audit.lists import read_lists
+    from ..metrics.inputs import ListsOf
+
+    read = read_lists(path)
+    watch(arguments).say(f"{path}: {len(read):,} lists, {len(read.items):,} items\n{read.account}")
+    return ListsOf(read.users, read.items, read.indptr, read.item, read.score)
 
 
 def named_model(arguments: argparse.Namespace) -> Recommender:

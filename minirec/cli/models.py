@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import ParameterError
 from .commands import Commands
 from .console import err, note, out, watch
-from .inputs import events, ids, lines, named_model
+from .inputs import events, ids, lines, lists, named_model
 from .settings import cleaning_settings, model_settings, numbers, reader_settings
 
 
@@ -55,13 +55,22 @@ minirec recommend model.npz --history 4711 4712
 
     evaluate = commands.add(
         "evaluate",
-        "measure saved models on test events",
+        "measure saved models, and lists of any system, on test events",
         _evaluate,
         examples="""
 minirec evaluate ease.npz als.npz --train train.csv --test test.csv -k 10,20
+minirec evaluate ease.npz --lists theirs.csv --train train.csv --test test.csv
 """,
     )
-    evaluate.add_argument("model_files", nargs="+", metavar="MODEL.npz")
+    evaluate.add_argument("model_files", nargs="*", metavar="MODEL.npz")
+    evaluate.add_argument(
+        "--lists",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="lists of another system: user, item, and rank or score, in any format that events come in",
+    )
     evaluate.add_argument("--train", required=True, metavar="FILE", help="the events that the models were fitted on")
     evaluate.add_argument("--test", required=True, metavar="FILE", help="the events to judge them by")
     evaluate.add_argument("-k", "--k", type=numbers, default=[10, 20], metavar="N,N", help="lengths of the lists (default: 10,20)")
@@ -132,9 +141,12 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     from ..files import atomic_path
     from ..models.contract.files import load_model
 
-    models = {Path(path).stem: load_model(path) for path in arguments.model_files}
-    if len(models) < len(arguments.model_files):
-        raise ParameterError("the model files need different names, as the results go by them")
+    models: dict[str, Any] = {Path(path).stem: load_model(path) for path in arguments.model_files}
+    models |= {Path(path).stem: lists(path, arguments) for path in arguments.lists}
+    if len(models) < len(arguments.model_files) + len(arguments.lists):
+        raise ParameterError("the files of models and lists need different names, as the results go by them")
+    if not models:
+        raise ParameterError("name at least one model file, or --lists with a file of lists")
     train, test = events(arguments.train, arguments), events(arguments.test, arguments)
     seed = 0 if arguments.seed is None else arguments.seed
     result = evaluate(models, train, test, k=arguments.k, exclude_seen=not arguments.include_seen, seed=seed)

@@ -19,6 +19,7 @@ from ..engine.sparse import CSR
 from ..errors import ParameterError
 from ..metrics import beyond
 from ..metrics.accuracy import ACCURACY, Counts, Hits, Lists, Mask, Table, Values, find_hits, pad, relevant_in
+from ..metrics.ties import Expected, Ties, share_of_ties
 
 Outcomes: TypeAlias = tuple[Counts, list[Counts]]  # by item: how often it could be shown, and how often it was at each k
 PREFIXES: dict[str, tuple[str, str]] = {  # prefix -> (group, definition)
@@ -32,7 +33,7 @@ NOVELTY = ("epc", "efd")
 GROUPED = (*ACCURACY, *NOVELTY, "coverage")  # over all items and for each group
 WHOLE = ("arp", "aplt", "upd", "ild", "gini")  # over all items only
 PARITY = ("popreo", "poprsp")  # between the groups of one definition: popreo by item count, mass.popreo by interaction mass
-LOWER_IS_BETTER = frozenset({"arp", "upd", "gini", *PARITY, "rmse", "mae"})
+LOWER_IS_BETTER = frozenset({"arp", "upd", "gini", "ties", *PARITY, "rmse", "mae"})
 OVERALL = frozenset({"coverage", "gini", *PARITY, "rmse", "mae", "accuracy"})  # one number for the whole output, no value a user
 # Beyond this many pairs of an evaluated user and a train user, intra-list distance over train vectors takes minutes and gigabytes
 # and is left out unless it is asked for by name.
@@ -93,8 +94,13 @@ def expand(metrics: Iterable[str] | None) -> list[tuple[str, str]]:
     return [pair for pair in known if pair in wanted]
 
 
-def measure(lists: Lists, setting: Setting, ks: tuple[int, ...], metrics: Iterable[str] | None = None) -> Measured:
+def measure(
+    lists: Lists, setting: Setting, ks: tuple[int, ...], metrics: Iterable[str] | None = None, ties: Ties | None = None
+) -> Measured:
     """Metrics of the lists for each k (ascending). Cost: O(U k) each, but for intra-list distance (see there).
+
+    ties : what the scores of the lists say of their order; then `ties@k`, and beside each metric of accuracy its expectation over the
+    order of tied items, such as `ndcg@10.ties`. Where no place is tied, it is the same array.
 
     Values of users are worked out in blocks of users, which the threads share and whose tables stay in the cache.
     """
@@ -108,7 +114,10 @@ def measure(lists: Lists, setting: Setting, ks: tuple[int, ...], metrics: Iterab
         # column-major, so that sums over the few ranks of many users run over whole columns
         shown = np.asfortranarray(table[start:stop])
         hit = np.asfortranarray(find_hits(shown, part.truth))
-        return hit, _per_user(wanted, shown, hit, part, ks)
+        found = _per_user(wanted, shown, hit, part, ks)
+        if ties is not None:
+            found |= _expectations(wanted, found, shown, hit, part, ks, ties.part(start, stop), metrics is None)
+        return hit, found
 
     blocks = run_blocks(block, len(table), max(BLOCK, len(setting.groups.popularity) // 4)) or [block(0, 0)]
     hit = np.concatenate([hit for hit, _ in blocks])
@@ -154,6 +163,40 @@ def _per_user(wanted: list[tuple[str, str]], table: Table, hit: Mask, setting: S
     return found
 
 
+def _expectations(
+    wanted: list[tuple[str, str]],
+    found: dict[str, Values],
+    shown: Table,
+    hit: Mask,
+    setting: Setting,
+    ks: tuple[int, ...],
+    ties: Ties,
+    shares: bool,
+) -> dict[str, Values]:
+    """The metrics of accuracy over the order of tied items, and the share of tied places."""
+    tied, inside = ties.tied(), ~np.isnan(ties.scores)
+    rows = np.flatnonzero(tied.any(1))
+    some, hits = ties.rows(rows), hit[rows]
+    expected = {f"ties@{k}": share_of_ties(tied, inside, k) for k in ks} if shares else {}
+    for prefix, names in _by_prefix(wanted).items():
+        names = [name for name in names if name in ACCURACY]
+        if not names:
+            continue
+        mask = setting.groups.mask(*PREFIXES[prefix]) if prefix in PREFIXES else None
+        if len(rows):
+            in_group = hits if mask is None else hits & pad(mask)[shown[rows]]
+            by_order = Expected.of(in_group, some, mask)
+            relevant = relevant_in(setting.truth, mask)[rows]
+        for name in names:
+            for k in ks:
+                key = f"{prefix}.{name}@{k}".removeprefix(".")
+                values = found[key].copy() if len(rows) else found[key]
+                if len(rows):
+                    values[rows] = np.where(relevant == 0, np.nan, by_order.value(name, relevant, k))
+                expected[f"{key}.ties"] = values
+    return expected
+
+
 def _overall(wanted: list[tuple[str, str]], table: Table, hit: Mask, setting: Setting, ks: tuple[int, ...]) -> dict[str, float]:
     """The metrics that are one number for the whole output."""
     groups = setting.groups
@@ -188,7 +231,7 @@ def _outcomes(name: str, table: Table, hit: Mask, setting: Setting, ks: tuple[in
     n = len(setting.groups.popularity)
 
     def times(items: NDArray[np.int32]) -> Counts:
-        return np.bincount(items, minlength=n)
+        return np.bincount(items[items < n], minlength=n)
 
     if name == "popreo":
         return times(setting.truth.indices), [times(table[:, :k][hit[:, :k]]) for k in ks]

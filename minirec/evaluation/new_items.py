@@ -14,8 +14,9 @@ from ..engine.sparse import CSR
 from ..errors import DataError
 from ..metrics.accuracy import ACCURACY, Hits, Lists, Values, find_hits, relevant_in
 from ..models.contract.recommender import Recommender
+from .candidates import Models, checked_models
 from .measure import Measured
-from .protocol import Models, checked_lengths, checked_models
+from .protocol import checked_lengths
 from .result import Result, Seconds
 
 METRICS = ("recall", "ndcg")

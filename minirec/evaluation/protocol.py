@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -11,24 +12,24 @@ from numpy.typing import NDArray
 
 from ..data.convert import Events, as_dataset
 from ..data.dataset import Dataset
-from ..data.ids import IdIndex, Rows
+from ..data.ids import Rows
 from ..data.popularity import popularity_groups
 from ..engine.sparse import CSR
-from ..errors import DataError, ParameterError
+from ..errors import DataError, DataWarning, ParameterError
 from ..metrics import ratings
-from ..metrics.accuracy import Lists
+from ..metrics.inputs import ListsOf
 from ..models.contract.checks import whole
-from ..models.contract.recommendations import Recommendations
 from ..models.contract.recommender import Recommender
+from .candidates import Measurable, Task, checked, lists_of, note_leaks, translate
 from .measure import Measured, Setting, expand, measure
 from .result import Result, Seconds
 
 RATINGS = ("rmse", "mae", "accuracy")
-Models = Recommender | Mapping[str, Recommender]
+FEW = 10  # users: fewer say next to nothing
 
 
 def evaluate(
-    models: Models,
+    models: Measurable,
     train: Events,
     test: Events,
     *,
@@ -49,8 +50,10 @@ def evaluate(
 
     Parameters
     ----------
-    models : a fitted model, or a dictionary {name: fitted model}. All are measured on the same users and test items.
-    train : what the models were fitted on; popularity, groups and catalogue come from it.
+    models : a fitted model, or a dictionary {name: fitted model or lists}. Lists are of any form of `metrics.inputs.read_lists`: a
+        table with columns user, item, and rank or score; {user: items}; `Recommendations`. All are measured on the same users and test
+        items: a user whom lists leave out has an empty one, and an item that train does not have is a miss; both are noted.
+    train : what the models were fitted on; popularity, groups and catalogue come from it. Like test and fold_in, in any form of events.
     test : the held-out events.
     k : length of the lists, one or several.
     metrics : names such as "ndcg" (over all items and each group) or "tail.ndcg"; None: all there are. Of these, intra-list
@@ -62,10 +65,16 @@ def evaluate(
     threshold : rating from which an event counts as liked, for accuracy; default: the mean weight of train.
     seed : of bootstrap and randomisation.
 
+    Lists are scored as they are. Where they have scores, `ties@k` is the share of places whose score another candidate has, too, and
+    beside each metric of accuracy stands its expectation over the order of tied items, such as `ndcg@10.ties`: of a model of constant
+    scores it is that of chance. Candidates of a model are all items that it could list; of lists, their own entries.
+
+    A model that was fitted on test pairs, and fewer than 10 users, get a DataWarning and a note.
+
     Models whose `score_kind` is "rating" also get rmse, mae and accuracy over the events of `test`, where it has weights.
     Memory: lists of all users, and about 130 float64 values a user and model for all metrics at two values of k.
     """
-    named = checked_models(models)
+    named = checked(models)
     ks = checked_lengths(k)
     names = None if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
     ranking = None if names is None else [name for name in names if name not in RATINGS]
@@ -74,7 +83,8 @@ def evaluate(
     fold_in = None if fold_in is None else as_dataset(fold_in, "fold_in")
     if not len(train) or not len(test):
         raise DataError("evaluate needs events in both train and test")
-    task = _task(named, train, test, fold_in, exclude_seen)
+    fitted = {name: model for name, model in named.items() if isinstance(model, Recommender)}
+    task = _task(fitted.values(), train, test, fold_in, exclude_seen)
     vectors = train.matrix if item_vectors is None else np.asarray(item_vectors)
     if not isinstance(vectors, CSR) and (vectors.ndim != 2 or len(vectors) != train.n_items or not np.isfinite(vectors).all()):
         raise ParameterError(f"item_vectors must be finite, of shape ({train.n_items}, d), a row an item of train; got {vectors.shape}")
@@ -82,22 +92,27 @@ def evaluate(
     setting = Setting(task.truth, task.profile, groups, train.n_users, vectors, exclude_seen)
     threshold = threshold if threshold is not None or train.weight is None else float(train.weight.mean(dtype=np.float64))
 
-    rated = _known_ratings(named, train, test) if fold_in is None and (names is None or set(names) & set(RATINGS)) else None
+    rated = _known_ratings(fitted, train, test) if fold_in is None and (names is None or set(names) & set(RATINGS)) else None
+    notes = [note for name, model in fitted.items() for note in note_leaks(name, model, task, train)]
+    if len(task.users) < FEW:
+        who = "user is" if len(task.users) == 1 else "users are"
+        notes.append(f"Only {len(task.users)} {who} measured: the figures say next to nothing.")
+        warnings.warn(notes[-1], DataWarning, stacklevel=2)
     measured: dict[str, Measured] = {}
     seconds: dict[str, Seconds] = {}
     for name, model in named.items():
         start = scored = perf_counter()
         found = Measured({}, {})
         if ranking is None or ranking:  # not where only rating metrics are asked for
-            lists = _recommend(name, model, task, train, ks[-1], exclude_seen)
+            lists, ties, more = lists_of(name, model, task, train, ks[-1], exclude_seen)
+            notes += more
             scored = perf_counter()
-            found = measure(lists, setting, ks, ranking)
-        if rated is not None and len(rated.item) and model.score_kind == "rating":
+            found = measure(lists, setting, ks, ranking, ties)
+        if rated is not None and len(rated.item) and not isinstance(model, ListsOf) and model.score_kind == "rating":
             found.overall.update(_rating_metrics(model, rated, names, threshold))
         measured[name], seconds[name] = found, Seconds(scored - start, perf_counter() - scored)
 
     counts = task.counts
-    notes = []
     if names is None and setting.ild_is_costly:
         notes.append("Intra-list distance was left out, as it would take long here: ask for it with metrics=['ild'].")
     if any("accuracy" in found.overall for found in measured.values()):
@@ -118,18 +133,6 @@ def evaluate(
     return Result(task.users, measured, groups.describe(), counts, settings, seconds, tuple(notes))
 
 
-def checked_models(models: Models) -> dict[str, Recommender]:
-    """The models by name, each of them fitted."""
-    named = dict(models) if isinstance(models, Mapping) else {models.name if isinstance(models, Recommender) else "model": models}
-    if not named:
-        raise ParameterError("evaluate needs at least one model")
-    for name, model in named.items():
-        if not isinstance(model, Recommender):
-            raise ParameterError(f"{name!r} is a {type(model).__name__}, not a fitted minirec model")
-        model._fitted()
-    return named
-
-
 def checked_lengths(k: int | Iterable[int]) -> tuple[int, ...]:
     """The distinct list lengths, ascending."""
     values = list(k) if isinstance(k, Iterable) else [k]
@@ -140,27 +143,17 @@ def checked_lengths(k: int | Iterable[int]) -> tuple[int, ...]:
     return tuple(sorted({int(value) for value in values}))
 
 
-class Task(NamedTuple):
-    """Who is evaluated on what: users by external id, their test items and what they had before, as rows of the train catalogue."""
-
-    users: list[Any]
-    truth: CSR
-    profile: CSR
-    by_history: bool
-    counts: dict[str, int]
-
-
-def _task(models: dict[str, Recommender], train: Dataset, test: Dataset, fold_in: Dataset | None, exclude_seen: bool) -> Task:
+def _task(models: Iterable[Recommender], train: Dataset, test: Dataset, fold_in: Dataset | None, exclude_seen: bool) -> Task:
     base = train if fold_in is None else fold_in
     counts = {"test_events": len(test), "test_pairs": test.matrix.nnz}
-    user_row = _translate(test.users, base.users)  # rows of test -> rows of base
-    item_row = _translate(test.items, train.items)
+    user_row = translate(test.users, base.users)  # rows of test -> rows of base
+    item_row = translate(test.items, train.items)
     if fold_in is None:
         profiles = train.matrix
-        for model in models.values():
-            user_row[_translate(test.users, model.users_) < 0] = -1
+        for model in models:
+            user_row[translate(test.users, model.users_) < 0] = -1
     else:
-        profiles = _in_catalogue(fold_in.matrix, _translate(fold_in.items, train.items), train.n_items)
+        profiles = _in_catalogue(fold_in.matrix, translate(fold_in.items, train.items), train.n_items)
         counts["history_pairs_of_unknown_items"] = fold_in.matrix.nnz - profiles.nnz
     has_events = test.matrix.counts() > 0
     counts["unknown_users"] = int((has_events & (user_row < 0)).sum())
@@ -186,13 +179,6 @@ def _task(models: dict[str, Recommender], train: Dataset, test: Dataset, fold_in
     return Task(base.users.ids(evaluated), truth.rows(evaluated), profiles.rows(evaluated), fold_in is not None, counts)
 
 
-def _translate(source: IdIndex, target: IdIndex) -> Rows:
-    """For each row of one index the row of the same id in the other, -1 where it does not know it; a fresh array."""
-    if source == target:
-        return np.arange(len(source), dtype=np.int32)
-    return target.rows(source.ints if len(source.ints) == len(source) else list(source))
-
-
 def _in_catalogue(matrix: CSR, item_row: Rows, n_items: int) -> CSR:
     """The matrix with its columns renumbered; entries of columns with -1 fall away."""
     item = item_row[matrix.indices]
@@ -205,25 +191,6 @@ def _without(matrix: CSR, other: CSR) -> CSR:
     n = matrix.shape[1]
     keep = ~np.isin(matrix.row_ids() * n + matrix.indices, other.row_ids() * n + other.indices)
     return CSR.from_pairs(matrix.row_ids()[keep], matrix.indices[keep], matrix.data[keep], matrix.shape)
-
-
-def _recommend(name: str, model: Recommender, task: Task, train: Dataset, k: int, exclude_seen: bool) -> Lists:
-    """The model's lists as rows of the train catalogue."""
-    recommended: Recommendations
-    if task.by_history:
-        items, profile = train.items.ids(task.profile.indices), task.profile
-        weights = profile.data.tolist()
-        spans = list(zip(profile.indptr[:-1].tolist(), profile.indptr[1:].tolist(), strict=True))
-        recommended = model.recommend(
-            history=[items[a:b] for a, b in spans], weights=[weights[a:b] for a, b in spans], k=k, exclude_seen=exclude_seen
-        )
-    else:
-        recommended = model.recommend(task.users, k=k, exclude_seen=exclude_seen)
-    rows = _translate(model.items_, train.items)[recommended.rows]
-    if (rows < 0).any():
-        stranger = model.items_[int(recommended.rows[np.argmax(rows < 0)])]
-        raise DataError(f"{name} recommends item {stranger!r}, which train does not have: evaluate with the data it was fitted on")
-    return Lists(recommended.indptr, rows)
 
 
 class Rated(NamedTuple):
@@ -241,7 +208,7 @@ def _known_ratings(models: dict[str, Recommender], train: Dataset, test: Dataset
         return None
     known = np.ones(len(test), bool)
     for users, items in [(train.users, train.items), *((model.users_, model.items_) for model in judges)]:
-        known &= (_translate(test.users, users)[test.user] >= 0) & (_translate(test.items, items)[test.item] >= 0)
+        known &= (translate(test.users, users)[test.user] >= 0) & (translate(test.items, items)[test.item] >= 0)
     return Rated(test.users.ids(test.user[known]), test.items.ids(test.item[known]), test.weight[known].astype(np.float64))
 
 

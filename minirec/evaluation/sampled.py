@@ -12,8 +12,9 @@ from ..data.ids import Id, Ids
 from ..errors import DataError
 from ..metrics.accuracy import Values, discounts
 from ..models.contract.recommender import Recommender
+from .candidates import Models, checked_models
 from .measure import Measured
-from .protocol import Models, checked_lengths, checked_models
+from .protocol import checked_lengths
 from .result import Result, Seconds
 
 

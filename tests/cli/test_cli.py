@@ -149,6 +149,13 @@ def test_evaluate(model: Path, events: Path, tmp_path: Path, capsys: pytest.Capt
     assert "Full ranking" in capsys.readouterr().out
     assert 0 <= json.loads((tmp_path / "m.json").read_text())["m"]["ndcg@5"] <= 1
     assert main(["evaluate", str(fitted), str(fitted), *parts]) == 2
+    theirs = tmp_path / "theirs.csv"
+    assert main(["recommend", str(fitted), "-k", "6", "--out", str(theirs), "--quiet"]) == 0
+    assert main(["evaluate", str(fitted), "--lists", str(theirs), *parts]) == 0
+    found = json.loads((tmp_path / "m.json").read_text())
+    assert found["theirs"]["ndcg@5"] == found["m"]["ndcg@5"]
+    assert main(["evaluate", "--lists", str(theirs), *parts]) == 0
+    assert main(["evaluate", *parts]) == 2
 
 
 def test_tune(events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

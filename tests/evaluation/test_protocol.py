@@ -17,6 +17,8 @@ from minirec.models.baselines.popularity import Popularity, Random
 from minirec.models.contract.recommender import Recommender
 from minirec.options import options
 
+few = pytest.mark.filterwarnings("ignore:Only .* measured")
+
 
 class ItemMean(Recommender):
     """Predicts the mean rating of the item, plus a shift."""
@@ -93,6 +95,7 @@ def test_means_equal_brute_force(ids, exclude_seen):
     assert sorted(map(str, found.users)) == sorted(map(str, recall))
 
 
+@few
 def test_what_is_left_out_is_counted():
     train = Dataset.from_arrays([1, 1, 2, 2, 3], ["a", "b", "a", "c", "b"])
     test = Dataset.from_arrays([1, 1, 1, 2, 2, 3, 9, 9], ["c", "a", "z", "b", "b", "b", "a", "b"])
@@ -136,6 +139,7 @@ def test_all_models_are_measured_on_the_users_that_all_know(halves):
     assert found.counts["unknown_users"] >= 4
 
 
+@few
 def test_held_out_users_by_their_history():
     data = events(5, n=600)
     train, fold_in, target = split(data, "users", test=0.3, seed=1)
@@ -152,6 +156,7 @@ def test_held_out_users_by_their_history():
     assert "fold-in history" in str(found)
 
 
+@few
 def test_histories_of_items_unknown_to_train_are_counted():
     train = Dataset.from_arrays([1, 1, 2], ["a", "b", "c"])
     fold_in = Dataset.from_arrays([7, 7, 8, 9], ["a", "z", "z", "b"])
@@ -206,6 +211,7 @@ def test_costly_intra_list_distance_is_left_out_and_said(halves, monkeypatch):
     assert "ild@3" in evaluate(model, train, test, k=3, metrics=["ild"]).to_dict()["popularity"]
 
 
+@few
 def test_wrong_calls_say_what_is_wrong(halves):
     train, test = halves
     model = Popularity().fit(train)
@@ -213,7 +219,7 @@ def test_wrong_calls_say_what_is_wrong(halves):
     strangers = Dataset.from_arrays(["u"], ["i"])
     for error, match, call in (
         (ParameterError, "at least one model", lambda: evaluate({}, train, test)),
-        (ParameterError, "not a fitted minirec model", lambda: evaluate({"a": 3}, train, test)),
+        (ParameterError, "not a fitted minirec model and no lists", lambda: evaluate({"a": 3}, train, test)),
         (NotFittedError, "fit", lambda: evaluate(Popularity(), train, test)),
         (ParameterError, "k must", lambda: evaluate(model, train, test, k=0)),
         (ParameterError, "k must", lambda: evaluate(model, train, test, k=())),
@@ -306,6 +312,7 @@ def test_printing(result):
     assert any("by interaction mass" in line for line in lines)
 
 
+@few
 def test_a_single_user_prints_and_has_no_test(halves):
     train, test = halves
     one = test.select(test.user == test.user[0])
