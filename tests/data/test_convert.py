@@ -88,7 +88,7 @@ def test_what_holds_no_events_is_refused(given, error, words):
 
 
 def test_functions_take_any_form():
-    matrix = sparse.random_array((30, 12), density=0.4, rng=np.random.default_rng(1), format="csr")
+    matrix = sparse.random_array((80, 12), density=0.4, rng=np.random.default_rng(1), format="csr")
     rows = list(zip(*(column.tolist() for column in matrix.nonzero()), strict=True))
     model = mr.Popularity().fit(matrix)
     assert [entry.items for entry in model.recommend([0, 1], k=3)] == [
