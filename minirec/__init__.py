@@ -26,6 +26,7 @@ _WHERE = {
     ),
     "evaluation": ("Result", "evaluate", "evaluate_new_items", "evaluate_sampled", "item_shift", "tune"),
     "audit": ("audit",),
+    "longtail": ("rerank",),
     "pipeline": ("run",),
     "models.contract.warmup": ("warmup",),
 }  # fmt: skip
@@ -77,6 +78,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .features import add_content as add_content
     from .features import cached as cached
     from .features import whiten as whiten
+    from .longtail import rerank as rerank
     from .longtail.graph_blend import GraphBlend as GraphBlend
     from .models.baselines.popularity import Popularity as Popularity
     from .models.baselines.popularity import Random as Random

@@ -48,12 +48,13 @@ class Calibration(Reranker):
         left, gain = chunk.there.copy(), np.where(chunk.there, (1 - self.weight) * chunk.relevance, 0)
         chosen, counts = np.full((len(users), self.k), -1, np.int64), np.zeros(wanted.shape)
         told = (wanted.sum(axis=1) > 0)[:, None]
-        mine = wanted[users[:, None, None], which]  # p of the categories of each candidate
+        sizes, size_of = np.unique(shares, return_inverse=True)  # few: an item has 1, 2, 3, ... categories
+        entry = (users[:, None, None] * wanted.shape[1] + which) * len(sizes) + size_of.reshape(shares.shape)
         for place in range(min(self.k, width)):
             size = place + 1
             before = _divergence(wanted, counts / size)
-            alone = counts[users[:, None, None], which]
-            change = (_divergence(mine, (alone + shares) / size) - _divergence(mine, alone / size)).sum(axis=2)
+            after = _divergence(wanted[:, :, None], (counts[:, :, None] + sizes) / size)
+            change = np.take((after - before[:, :, None]).reshape(-1), entry).sum(axis=2)
             value = gain - np.where(told, self.weight * (before.sum(axis=1)[:, None] + change), 0)
             at = take(np.where(left, value, -np.inf), left, chosen, place)
             np.add.at(counts, (users[:, None], which[users, at]), shares[users, at])
@@ -63,7 +64,8 @@ class Calibration(Reranker):
 def _divergence(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
     """p log(p / q~), 0 where p is."""
     smooth = (1 - ALPHA) * q + ALPHA * p
-    terms: NDArray[np.float64] = p * np.log(np.divide(p, smooth, out=np.ones_like(p), where=p > 0))
+    ratio = np.divide(p, smooth, out=np.ones(smooth.shape), where=p > 0)
+    terms: NDArray[np.float64] = p * np.log(ratio)
     return terms
 
 

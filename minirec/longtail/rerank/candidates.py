@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,18 +120,20 @@ class Candidates(NamedTuple):
         """The place of the user of each candidate."""
         return np.repeat(np.arange(len(self.users)), np.diff(self.indptr))
 
-    def chunks(self, width: int = 1) -> Iterator[Chunk]:
-        """All users, some at a time; `width` numbers are held for each candidate. Their number depends on the lists alone."""
+    def together(self, width: int = 1) -> int:
+        """How many users are handled together where `width` numbers are held for each candidate; it depends on the lists alone."""
+        return max(1, _NUMBERS // (max(int(np.diff(self.indptr).max(initial=0)), 1) * max(width, 1)))
+
+    def chunk(self, start: int, stop: int) -> Chunk:
+        """Users start..stop with their candidates side by side."""
         lengths = np.diff(self.indptr)
         longest = max(int(lengths.max(initial=0)), 1)
-        size = max(1, _NUMBERS // (longest * max(width, 1)))
-        for start in range(0, len(self.users), size):
-            users = np.arange(start, min(start + size, len(self.users)))
-            there = np.arange(longest) < lengths[users][:, None]
-            at = np.where(there, self.indptr[users][:, None] + np.arange(longest), 0)
-            rows = np.where(there, self.rows[at], 0) if len(self.rows) else np.zeros(at.shape, np.int32)
-            scores = np.where(there, self.scores[at], 0.0) if len(self.rows) else np.zeros(at.shape)
-            yield Chunk(users, rows.astype(np.int32), there, scores, _relevance(scores, there))
+        users = np.arange(start, stop)
+        there = np.arange(longest) < lengths[users][:, None]
+        at = np.where(there, self.indptr[users][:, None] + np.arange(longest), 0)
+        rows = np.where(there, self.rows[at], 0) if len(self.rows) else np.zeros(at.shape, np.int32)
+        scores = np.where(there, self.scores[at], 0.0) if len(self.rows) else np.zeros(at.shape)
+        return Chunk(users, rows.astype(np.int32), there, scores, _relevance(scores, there))
 
     def taken(self, chosen: NDArray[np.int64]) -> Recommendations:
         """Lists of the chosen candidates, (users, k): places within each list, in order, -1 where there is none."""

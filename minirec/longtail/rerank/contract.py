@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
 from ...data.ids import Id
+from ...engine.backend import one_blas_thread, run_blocks
 from ...errors import NotFittedError, ParameterError
 from ...models.contract.parameters import Parametrized, checked, whole
 from ...models.contract.recommendations import Recommendations
@@ -84,7 +85,8 @@ class Reranker(Parametrized, ABC):
     def _choose(self, found: Candidates, facts: Facts) -> tuple[Places, dict[str, Any]]:
         """The places chosen for all users, and what the method tells."""
         pick, width = self._ready(found, facts)
-        parts = [pick(chunk) for chunk in found.chunks(width)]
+        with one_blas_thread():
+            parts = run_blocks(lambda start, stop: pick(found.chunk(start, stop)), len(found.users), found.together(width))
         return np.concatenate([np.zeros((0, self.k), np.int64), *parts]), {}
 
     @abstractmethod

@@ -52,7 +52,7 @@ class MMR(_Diverse):
         for place in range(min(self.k, chunk.rows.shape[1])):
             value = gain if place == 0 else gain - self.weight * nearest
             at = take(np.where(left, value, -np.inf), left, chosen, place)
-            nearest = np.maximum(nearest, np.einsum("bcd,bd->bc", spread, spread[np.arange(len(at)), at]))
+            nearest = np.maximum(nearest, _cosines(spread, at))
         return chosen
 
 
@@ -97,11 +97,17 @@ def _grow(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """One more column e_i = (K_ji - c_j . c_i) / d_j for the item j that was taken; the diagonals lose e_i^2."""
     users = np.arange(len(at))
-    like = np.einsum("bcd,bd->bc", spread, spread[users, at])
+    like = _cosines(spread, at)
     like[users, at] += _RIDGE
-    like -= np.einsum("bck,bk->bc", factor, factor[users, at])
+    like -= _cosines(factor, at)
     column = like / np.sqrt(np.maximum(rest[users, at], 1e-12))[:, None]
     return np.concatenate((factor, column[:, :, None]), axis=2), rest - column**2
+
+
+def _cosines(rows: NDArray[Any], at: NDArray[np.int64]) -> NDArray[Any]:
+    """The dot products of all rows of each list, (B, C, d), with its row `at`; (B, C)."""
+    products: NDArray[Any] = np.matmul(rows, rows[np.arange(len(at)), at][:, :, None])[:, :, 0]
+    return products
 
 
 def take(value: NDArray[np.float64], left: NDArray[np.bool_], chosen: Places, place: int) -> NDArray[np.int64]:

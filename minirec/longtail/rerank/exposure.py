@@ -167,6 +167,5 @@ def report_of(problem: Problem, solution: Solution, names: list[str]) -> dict[st
         "mean_loss": float(loss.mean()) if len(loss) else 0.0,
         "largest_loss": float(loss.max(initial=0)),
         "objective": solution.objective,
-        "bound": solution.bound,
-        "gap": solution.gap,
+        **({"bound": solution.bound, "gap": solution.gap} if np.isfinite(solution.bound) else {}),
     }

@@ -99,7 +99,8 @@ class PMMF(Grouped):
             got = problem.totals(chosen[rows], rows)
             left -= got
             gradient = self.momentum * gradient + (1 - self.momentum) * (self.k * gamma - got)
-            prices = _into(prices - self.rate * gradient, gamma, self.weight)
+            if self.weight:
+                prices = _into(prices - self.rate * gradient, gamma, self.weight)
         solution = Solution(chosen, problem.totals(chosen, slice(None)), prices, float(problem.scores[chosen].sum()), np.inf)
         return places_of(problem, chosen), report_of(problem, solution, names)
 
