@@ -10,10 +10,11 @@ from .commands import Commands, Help, Parser
 from .data import add_data
 from .events import add_events
 from .models import add_models
+from .rerank import add_rerank
 from .run import add_run
 from .settings import global_settings
 
-GROUPS = (add_run, add_models, add_audit, add_data, add_events)  # in the order of `minirec --help`
+GROUPS = (add_run, add_models, add_rerank, add_audit, add_data, add_events)  # in the order of `minirec --help`
 
 
 def build_parser() -> argparse.ArgumentParser:

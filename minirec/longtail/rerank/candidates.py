@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
 from ...data.ids import Id, IdIndex
+from ...data.reading.item_tables import rows_of
 from ...engine.sparse import CSR
 from ...errors import DataError, ParameterError
 from ...models.contract.recommendations import Recommendations
@@ -194,8 +195,12 @@ class Facts:
         names = [str(name) for name in getattr(table, "columns", table)]
         if column not in names or "item" not in names:
             raise ParameterError(f"items have no column {column!r} beside the column 'item'; there are {', '.join(names)}")
-        known = dict(zip(np.asarray(table["item"]).tolist(), np.asarray(table[column]).tolist(), strict=True))
-        return [known.get(item) for item in self.items]
+        rows = rows_of(self.items, np.asarray(table["item"]).tolist())
+        found: list[Any] = [None] * len(self.items)
+        for row, value in zip(rows.tolist(), np.asarray(table[column]).tolist(), strict=True):
+            if row >= 0 and value != "":
+                found[row] = value
+        return found
 
     def groups(self, column: str) -> tuple[NDArray[np.int32], list[str]]:
         """The group of each item, -1 for none, and the names of the groups in order."""
