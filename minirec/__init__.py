@@ -23,6 +23,7 @@ _WHERE = {
         "FactorizationMachine", "FeatureALS", "GRU4Rec", "GraphBlend", "HittingTime", "Hybrid", "ItemKNN", "LightGCN", "LogisticMF",
         "MultDAE", "MultVAE", "NeuMF", "NextItNet", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random",
         "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
+        "register",
     ),
     "evaluation": ("Result", "evaluate", "evaluate_new_items", "evaluate_sampled", "item_shift", "tune"),
     "audit": ("audit",),
@@ -93,6 +94,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models.contract.recommender import Recommender as Recommender
     from .models.contract.registry import MODELS as MODELS
     from .models.contract.registry import model_class as model_class
+    from .models.contract.registry import register as register
     from .models.contract.warmup import warmup as warmup
     from .models.factorization.als import ALS as ALS
     from .models.factorization.bpr import BPR as BPR

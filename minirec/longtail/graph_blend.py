@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..data.dataset import Dataset
-from ..engine.ranking.scorers import BlendScorer, Scores
+from ..data.ids import Rows
+from ..engine.ranking.scorers import BlendScorer, Scorer, Scores
 from ..engine.sparse import CSR
 from ..models.contract.explanation import Part, history_parts
 from ..models.contract.monitor import Monitor
@@ -96,5 +97,5 @@ class GraphBlend(Recommender):
                 shares[part.name] = shares.get(part.name, 0.0) + float(scale) * part.value
         return history_parts(self.items_, self.items_.rows(list(shares)), np.array(list(shares.values())))
 
-    def _item_similarity(self, item: int) -> Scores:
-        return self._scores_alone(item)
+    def _similarity(self, rows: Rows) -> Scorer:
+        return self._scores_alone(rows)

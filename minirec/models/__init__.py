@@ -5,17 +5,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from .contract.registry import MODELS, PLACES, model_class
+from .contract.registry import MODELS, PLACES, model_class, register
 
 _MODULE_OF = {place.partition(":")[2]: f"minirec.{place.partition(':')[0]}" for place in PLACES.values()} | {
-    "Explanation": "minirec.models.contract.recommender",
-    "Part": "minirec.models.contract.recommender",
+    "Explanation": "minirec.models.contract.explanation",
+    "Part": "minirec.models.contract.explanation",
     "Recommendations": "minirec.models.contract.recommendations",
     "Recommender": "minirec.models.contract.recommender",
     "load_model": "minirec.models.contract.files",
 }
 
-__all__ = ["MODELS", "model_class", *_MODULE_OF]
+__all__ = ["MODELS", "model_class", "register", *_MODULE_OF]
 
 
 def __getattr__(name: str) -> Any:

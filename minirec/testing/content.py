@@ -61,7 +61,7 @@ def new_items_are_explained(subject: Subject) -> None:
     for user, history in zip(model.users_.ids(np.arange(6)), histories(model), strict=True):
         for item in new:
             try:
-                explained = [model.explain(user, item), model.explain(history=history, item=item)]
+                explained = [model.explain(user, item), model.explain(history=[history], item=item)]
             except NotSupportedError:
                 return
             for found in explained:

@@ -226,7 +226,7 @@ def explanations_add_up(subject: Subject) -> None:
     for row in range(6):
         for column in range(0, len(model.items_), 3):
             known = model.explain(model.users_[row], model.items_[column])
-            folded = model.explain(history=new[row], item=model.items_[column])
+            folded = model.explain(history=[new[row]], item=model.items_[column])
             for found, score in ((known, scores[row, column]), (folded, of_new[row, column])):
                 values = np.array([part.value for part in found.parts])
                 expect(found.item == model.items_[column], "an explanation must name the item")

@@ -189,16 +189,15 @@ class ColdMap(FeatureModel):
         assert vectors is not None
         return vectors if items is None else vectors[self._all_known(self.items_, items, "item")]
 
-    def _item_similarity(self, item: int) -> Scores:
-        """Cosine of the vectors, the biases left out; without vectors that of the model, where a new item takes part as in scores."""
+    def _similarity(self, rows: Rows) -> Scorer:
+        """Cosines of the vectors, the biases left out; without vectors those of the model, where a new item takes part as in scores."""
         derived = self._derived()
         if derived.vectors is not None:
             assert isinstance(self.base_, VectorModel)
-            return cosines(derived.vectors[:, : derived.vectors.shape[1] - self.base_._biases], item)
-        if derived.stand_in[item] < 0:
+            return cosines(self, "_kept_units", derived.vectors, rows, self.base_._biases)
+        for item in rows[derived.stand_in[rows] < 0][:1].tolist():
             raise DataError(f"item {self.items_[item]!r} has no content: its vector is zero")
-        similarity: Scores = derived.complete(self.base_._item_similarity(int(derived.stand_in[item]))[None])[0]
-        return similarity
+        return _MixedScorer(self.base_._similarity(derived.stand_in[rows]), derived)
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         """Of an item of training: the parts that the model gives. Of a new one: "content", and "all items", what every item has."""

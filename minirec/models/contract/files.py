@@ -18,7 +18,7 @@ from ...engine.sequences import Sequences
 from ...engine.sparse import CSR
 from ...errors import NotSupportedError
 from ...files import damage_told, read_archive, write_archive
-from .parameters import check_shapes
+from .parameters import check_shapes, plain_tree
 from .registry import MODELS
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def _pack(model: Recommender, prefix: str, arrays: dict[str, Any], items_only: b
     model._fitted()
     if items_only and model._needs_users:
         raise NotSupportedError(f"{type(model).__name__} scores by the events of its users: it cannot be saved with items_only=True")
+    _check_declared(model)
     n_items = len(model.items_)
     no_users = IdIndex.from_ids([])
     no_events = CSR.empty(0, n_items)
@@ -62,13 +63,30 @@ def _pack(model: Recommender, prefix: str, arrays: dict[str, Any], items_only: b
             _put(arrays, f"{prefix}state.{name}", value)
     header = {
         "class": model.name,
-        "params": model.get_params(),
+        "params": plain_tree(model.get_params()),
         "numbers": numbers,
         "items_only": items_only,
         "history": model.log_,
         "provenance": model.provenance_,
     }
     return header | ({"models": models} if models else {})
+
+
+def _check_declared(model: Recommender) -> None:
+    """NotSupportedError where `fit` has learned something that the file would not hold."""
+    known = {*model._parameter_names(), *model.fitted_arrays, *model._state}
+    lost = [name for name in vars(model) if name not in known and not name.startswith("_") and (name.endswith("_") or not model._state)]
+    if lost:
+        cls = type(model).__name__
+        raise NotSupportedError(
+            f"{cls} has {', '.join(lost)} after fit and does not declare {'them' if len(lost) > 1 else 'it'}, so a file would not hold it: "
+            f"write {lost[0]}: ... = fitted(...) in the class (minirec.models.contract.parameters)"
+        )
+    if model._state == () and any(name.startswith("_") and not name.startswith("_kept") for name in vars(model)):
+        raise NotSupportedError(
+            f"{type(model).__name__} declares nothing as fitted, so a file would hold nothing of what it has learned: "
+            "declare its arrays with fitted(...) in the class (minirec.models.contract.parameters)"
+        )
 
 
 def load_model(path: str | Path) -> Recommender:

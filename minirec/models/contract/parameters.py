@@ -261,6 +261,13 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def plain_tree(value: Any) -> Any:
+    """The same within lists, tuples and dictionaries."""
+    if isinstance(value, dict):
+        return {name: plain_tree(part) for name, part in value.items()}
+    return type(value)(plain_tree(part) for part in value) if type(value) in (list, tuple) else plain(value)
+
+
 def choices(cls: type, name: str) -> tuple[Any, ...]:
     """The values that the annotation of a parameter lists."""
     for owner in cls.__mro__:

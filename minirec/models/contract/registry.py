@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import ParameterError
 
 if TYPE_CHECKING:
     from .recommender import Recommender
+
+M = TypeVar("M", bound="Recommender")
 
 # name of the model: "module:class", the module below minirec
 PLACES = {
@@ -80,6 +82,13 @@ class Registry(MutableMapping[str, "type[Recommender]"]):
             found = self._found[name] = getattr(import_module(f"minirec.{module}"), attribute)
         return found
 
+    def place(self, name: str) -> str | None:
+        """Where the class of a name comes from, as "module:class"; None where there is none. Nothing is imported."""
+        found = self._found.get(name)
+        if found is None or isinstance(found, str):
+            return found and f"minirec.{found}"
+        return f"{found.__module__}:{found.__qualname__}"
+
     def __setitem__(self, name: str, cls: type[Recommender]) -> None:
         self._found[name] = cls
 
@@ -100,6 +109,34 @@ class Registry(MutableMapping[str, "type[Recommender]"]):
 
 
 MODELS = Registry(PLACES)
+
+
+def register(cls: type[M]) -> type[M]:
+    """Put a model class of one's own in the registry, under its `name`; usable as a decorator. It is then saved, loaded and looked up.
+
+    >>> from minirec import Popularity, model_class, register
+    >>> @register
+    ... class Bestsellers(Popularity):
+    ...     name = "bestsellers"
+    >>> model_class("bestsellers") is Bestsellers
+    True
+    >>> del MODELS["bestsellers"]
+
+    A class may be registered again, and takes the place of an earlier one of the same module and name, as when a notebook's cell is run
+    twice. ParameterError for what is no model, for a class without a name of its own, and for a name that another class has.
+    """
+    from .recommender import Recommender
+
+    if not (isinstance(cls, type) and issubclass(cls, Recommender)):
+        raise ParameterError(f"register takes a class that derives from minirec.Recommender, got {cls!r}")
+    name = vars(cls).get("name")
+    if not isinstance(name, str) or not name:
+        raise ParameterError(f'{cls.__name__} needs a name of its own to be registered by: name = "..." in the class')
+    place = MODELS.place(name)
+    if place is not None and place != f"{cls.__module__}:{cls.__qualname__}":
+        raise ParameterError(f"the name {name!r} is taken by {place}: give {cls.__name__} another name")
+    MODELS[name] = cls
+    return cls
 
 
 def model_class(name: str) -> type[Recommender]:

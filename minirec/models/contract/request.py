@@ -13,6 +13,7 @@ from ...engine.ranking.topk import Ranked
 from ...engine.sequences import Sequences
 from ...engine.sparse import CSR
 from ...errors import ParameterError
+from .parameters import plain
 from .recommendations import Recommendations
 
 Filter: TypeAlias = Ids | Mapping[Id, Ids] | None
@@ -55,7 +56,11 @@ def parse_histories(items: IdIndex, history: Any, weights: Any, unknown: str, ig
     outer = [history] if weights is None else [history, weights]
     if any(isinstance(part, (str, bytes, Mapping)) or not hasattr(part, "__iter__") for part in outer):
         raise ParameterError("history is a list of histories, one list of item ids for each new user: history=[[id, id], [id]]")
-    lists = [list(id_column(h, "each history in history=[[id, id], [id]]")) for h in history]
+    given = list(history)
+    if given and all(isinstance(part, (str, int, np.integer)) for part in given):
+        shown = ", ".join(repr(plain(part)) for part in given[:3]) + (", ..." if len(given) > 3 else "")
+        raise ParameterError(f"history is a list of histories, and this is one list of ids: for one new user write history=[[{shown}]]")
+    lists = [list(id_column(h, "each history in history=[[id, id], [id]]")) for h in given]
     weight = None if weights is None else _weights(weights, lists)
     owner = np.repeat(np.arange(len(lists)), np.array([len(h) for h in lists], np.int64))
     rows = _rows(items, [item for h in lists for item in h], "item", unknown, ignored)

@@ -200,8 +200,7 @@ class ALS(FactorModel):
         """Take in new events: vectors of the users that have some are solved again, exactly, with the item vectors fixed.
 
         New users are added. The result for these users is that of folding in all their events; item vectors and other users stay
-        as they were. New items need a refit (NotSupportedError). Not to be called while other threads use the model.
-        O(all events) for merging, and a half step for the users concerned.
+        as they were. New items need a refit (NotSupportedError). O(all events) for merging, and a half step for the users concerned.
         """
         change = merged(self, events)
         if len(change.items) > len(self.items_):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...data.dataset import Dataset, Features
 from ...data.ids import Id, IdIndex, Ids, Rows
 from ...engine.ranking.scorers import Scores
+from ...engine.ranking.topk import Filters, rank
 from ...engine.sequences import offsets
 from ...errors import DataError, NotSupportedError, ParameterError
 from ..contract.checks import whole
@@ -165,12 +166,11 @@ class ContentModel(Recommender):
         row = self.items_.row(item, "item")
         if not self.item_content_[row].any():
             raise DataError(f"item {item!r} has no content: its vector is zero")
-        near = cosines(self.item_content_, row)
         known = (self.item_counts_ > 0) & self.item_content_.any(axis=1)
         known[row] = False
-        order = np.argsort(-near, kind="stable")
-        order = order[known[order]][:k]
-        return list(zip(self.items_.ids(order), near[order].tolist(), strict=True))
+        scorer = cosines(self, "_kept_content_units", self.item_content_, np.array([row], np.int32))
+        near = rank(scorer, k, backend=self.backend_, filters=Filters(only=np.flatnonzero(known).astype(np.int32)))
+        return list(zip(self.items_.ids(near.items), near.scores.tolist(), strict=True))
 
     def _check_shapes(self) -> None:
         super()._check_shapes()

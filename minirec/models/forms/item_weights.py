@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...data.ids import Rows
 from ...engine.ranking.scorers import LinearScorer, Scorer, Scores
 from ...engine.sparse import CSR
 from ..contract.explanation import Part, history_parts
 from ..contract.parameters import fitted
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
+from ..contract.serving import one_each
 
 
 class LinearModel(Recommender):
@@ -45,12 +47,6 @@ class LinearModel(Recommender):
         shares = values.data * self._weights_to(item, values)
         return history_parts(self.items_, values.indices, shares)
 
-    def _item_similarity(self, item: int) -> Scores:
-        """The row of the weights: what having this item adds to the score of each other."""
-        if not isinstance(self.weights_, CSR):
-            row: Scores = self.weights_[item]
-            return row
-        out = np.zeros(len(self.items_), np.float32)
-        targets, values = self.weights_.row(item)
-        out[targets] = values
-        return out
+    def _similarity(self, rows: Rows) -> Scorer:
+        """The rows of the weights: what having one of these items adds to the score of each other."""
+        return LinearScorer(one_each(rows, len(self.items_)), self.weights_, self.backend_)

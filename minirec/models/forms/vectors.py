@@ -10,12 +10,13 @@ import numpy as np
 
 from ...data.ids import Ids, Rows
 from ...engine.backend import one_blas_thread
-from ...engine.ranking.scorers import NormOrder, Scores, VectorScorer
+from ...engine.ranking.scorers import NormOrder, Scorer, Scores, VectorScorer, row_norms
 from ...engine.sparse import CSR
 from ...errors import ParameterError
 from ..contract.parameters import fitted
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
+from ..contract.state import kept
 
 
 class VectorModel(Recommender):
@@ -39,11 +40,7 @@ class VectorModel(Recommender):
 
     def _norm_order(self) -> NormOrder:
         """The items by norm, kept as long as the array of vectors is the same."""
-        table = self._table()
-        kept: tuple[Scores, NormOrder] | None = vars(self).get("_kept_order")
-        if kept is None or kept[0] is not table:
-            kept = self._kept_order = (table, NormOrder.of(table))
-        return kept[1]
+        return kept(self, "_kept_order", self._table(), lambda: NormOrder.of(self._table()))
 
     def user_vectors(self, users: Ids | None = None, *, history: Sequence[Ids] | None = None) -> Scores:
         """Vectors p_u of known users (None: all, in row order), or of new ones folded in by their history, float32 (n, d)."""
@@ -64,10 +61,14 @@ class VectorModel(Recommender):
         self._fitted()
         return self._table() if items is None else self._table()[self._all_known(self.items_, items, "item")]
 
-    def _item_similarity(self, item: int) -> Scores:
-        """Cosine of the item vectors, the biases left out."""
-        table = self._table()
-        return cosines(table[:, : table.shape[1] - self._biases], item)
+    def _similarity(self, rows: Rows) -> Scorer:
+        """Cosines of the item vectors, the biases left out."""
+        return cosines(self, "_kept_units", self._table(), rows, self._biases)
+
+    def _user_similarity(self, rows: Rows) -> Scorer:
+        """Cosines of the user vectors, the biases left out."""
+        users = kept(self, "_kept_users", self.seen_, lambda: self._known_vectors(None))
+        return cosines(self, "_kept_user_units", users, rows, self._biases)
 
 
 class FactorModel(VectorModel):
@@ -96,9 +97,18 @@ class FactorModel(VectorModel):
         return self.user_factors_ if rows is None else self.user_factors_[rows]
 
 
-def cosines(vectors: Scores, item: int) -> Scores:
-    """Cosine of each row (n, d) with one of them, float32 (n,)."""
-    wide = vectors.astype(np.float64)
-    norms = np.linalg.norm(wide, axis=1)
-    cosine: Scores = ((wide * wide[item]).sum(axis=1) / np.maximum(norms * norms[item], 1e-30)).astype(np.float32)
-    return cosine
+def cosines(model: object, name: str, vectors: Scores, rows: Rows, biases: int = 0) -> VectorScorer:
+    """Cosines of vectors (n, d) with some of them, the last coordinates left out where they are biases.
+
+    The vectors of length 1 are kept on the model under a name, as long as `vectors` is the same array.
+    """
+
+    def make() -> tuple[Scores, NormOrder]:
+        some = vectors[:, : vectors.shape[1] - biases]
+        norms = np.sqrt(np.einsum("nd,nd->n", some, some, dtype=np.float64))
+        units: Scores = some * (1 / np.maximum(norms, 1e-30)).astype(np.float32)[:, None]
+        own = np.arange(len(units), dtype=np.int32)
+        return units, NormOrder(own, own, units, np.full(len(units), row_norms(units).max(initial=0), np.float32))
+
+    units, order = kept(model, name, vectors, make)
+    return VectorScorer(units[rows], units, order)

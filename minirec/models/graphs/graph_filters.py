@@ -20,10 +20,11 @@ from numpy.polynomial import polynomial as powers
 from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
+from ...data.ids import Rows
 from ...engine.graph.filters import FilterScorer, PolynomialFilter
 from ...engine.graph.propagate import normalized
 from ...engine.linalg.svd import basis_size, truncated_svd
-from ...engine.ranking.scorers import Scores
+from ...engine.ranking.scorers import Scorer, Scores
 from ...engine.sparse import CSR
 from ..contract.explanation import Part, history_parts
 from ..contract.monitor import Monitor
@@ -125,8 +126,8 @@ class GraphFilter(Recommender):
         scorer = self._scorer(profiles)
         return history_parts(self.items_, scorer.history.indices, scorer.parts(item))
 
-    def _item_similarity(self, item: int) -> Scores:
-        return self._scores_alone(item)
+    def _similarity(self, rows: Rows) -> Scorer:
+        return self._scores_alone(rows)
 
 
 class GFCF(GraphFilter):

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from ...data.dataset import Dataset
+from ...data.ids import Rows
 from ...engine.graph.filters import FilterScorer, PolynomialFilter
 from ...engine.ranking.neighbors import topk_product
 from ...engine.ranking.scorers import Scorer, Scores
@@ -78,5 +79,5 @@ class TurboCF(LinearModel):
             return super()._explain(profiles, item)
         return history_parts(self.items_, scorer.history.indices, scorer.parts(item))
 
-    def _item_similarity(self, item: int) -> Scores:
-        return self._scores_alone(item)
+    def _similarity(self, rows: Rows) -> Scorer:
+        return self._scores_alone(rows)

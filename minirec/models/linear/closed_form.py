@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
-from ...data.ids import Id, IdIndex, Ids
+from ...data.ids import Id, IdIndex, Ids, Rows
 from ...engine.backend import kernel, one_blas_thread, run_blocks
 from ...engine.linalg.inverse import BLOCK, SPAN, negative_inverse
 from ...engine.ranking.scorers import Scorer, Scores
@@ -21,6 +21,7 @@ from ..contract.events import merged, without
 from ..contract.monitor import Monitor
 from ..contract.parameters import fitted
 from ..contract.request import Profiles
+from ..contract.state import kept
 from ..forms.item_weights import LinearModel
 from .dual import Dual, DualScorer, dual_inverse, dual_is_cheaper, dual_memory
 
@@ -159,13 +160,14 @@ class LinearAutoencoder(GramModel):
 
     def _dual(self) -> Dual:
         """The dual form with its events, kept as long as M is the same array."""
-        kept: tuple[Vector, Dual] | None = vars(self).get("_kept_dual")
-        if kept is None or kept[0] is not self.dual_:
+
+        def make() -> Dual:
             assert self.dual_ is not None
             lengths = self.seen_.counts().astype(np.float64)
             weights = self._user_weights(np.maximum(lengths, 1)) * (lengths > 0)
-            kept = self._kept_dual = (self.dual_, Dual.of(self.dual_, self.seen_, weights))
-        return kept[1]
+            return Dual.of(self.dual_, self.seen_, weights)
+
+        return kept(self, "_kept_dual", self.dual_, make)
 
     def _dual_scales(self) -> tuple[Vector, Vector, Vector]:
         """left, right and own of `DualScorer`: W_ij = (r_i / l_i) (y_iᵀ M y_j) (m_j / (l_j r_j)), and what it would be for i = j."""
@@ -185,8 +187,8 @@ class LinearAutoencoder(GramModel):
         left, right, _ = self._dual_scales()
         return self._dual().weights_to(item, sources.indices, left, float(right[item])).astype(np.float32)
 
-    def _item_similarity(self, item: int) -> Scores:
-        return super()._item_similarity(item) if self.dual_ is None else self._scores_alone(item)
+    def _similarity(self, rows: Rows) -> Scorer:
+        return super()._similarity(rows) if self.dual_ is None else self._scores_alone(rows)
 
     # ---- events that come and go ----------------------------------------------------------------------------------------
 
@@ -194,8 +196,8 @@ class LinearAutoencoder(GramModel):
         """Take in new events of known or new users: the model is then that of a fit on all events.
 
         O(items^2) for each user with new events, twice that for a known user, and once more for each of the new events if the
-        penalty depends on popularity. New items take a second matrix of weights meanwhile. Not to be called while other threads
-        use the model. ModelFitError, and a model that must be fitted again, where rounding has taken the digits.
+        penalty depends on popularity. A second matrix of weights is taken meanwhile, for the requests that the model
+        serves. ModelFitError, and a model that stays as it was, where rounding has taken the digits.
         """
         change = merged(self, events)
         if self.dual_ is not None:
@@ -212,8 +214,7 @@ class LinearAutoencoder(GramModel):
         before, after = before.rows(np.flatnonzero(grown[old >= 0])), after.rows(np.flatnonzero(grown))
         popularity = np.zeros(len(change.items))
         popularity[change.item_rows] = np.bincount(self.seen_.indices, minlength=len(self.items_))
-        if len(change.items) > len(self.items_):
-            self._make_room(change.item_rows, len(change.items))
+        self._make_room(change.item_rows, len(change.items))
         self.users_, self.items_, self.seen_ = change.users, change.items, change.seen
         self._exchange(before, after, popularity)
         return self
@@ -222,14 +223,15 @@ class LinearAutoencoder(GramModel):
         """Take out users, by their ids, with their events: the model is then that of a fit without them.
 
         Their items stay in the catalogue; one that nobody else has is left without weights. O(items^2) for each user, and once
-        more for each item of the histories if the penalty depends on popularity. The errors, and what to heed, are those of `update`.
+        more for each item of the histories if the penalty depends on popularity. Memory and errors are those of `update`.
         """
-        kept, seen, gone = without(self, users)
+        left, seen, gone = without(self, users)
         if self.dual_ is not None:
-            self._refit_dual(kept, self.items_, seen)
+            self._refit_dual(left, self.items_, seen)
             return self
         popularity = np.bincount(self.seen_.indices, minlength=len(self.items_)).astype(np.float64)
-        self.users_, self.seen_ = kept, seen
+        self.users_, self.seen_ = left, seen
+        self._make_room(np.arange(len(self.items_), dtype=np.int32), len(self.items_))
         self._exchange(gone, gone.rows(np.zeros(0, np.int64)), popularity)
         return self
 
@@ -241,20 +243,16 @@ class LinearAutoencoder(GramModel):
                 "Raise it, or fit again on fewer events"
             )
         self.users_, self.items_, self.seen_ = users, items, seen
-        try:
-            with one_blas_thread():
-                self._fit_dual()
-        except BaseException:
-            del self.users_  # the matrix is neither the old nor the new one
-            raise
+        with one_blas_thread():
+            self._fit_dual()
 
     def _make_room(self, rows: NDArray[np.int32], n: int) -> None:
-        """Place the items in the given rows of n; the new ones have no events yet."""
+        """A matrix to change, with the items in the given rows of n: requests go on with the old one. New items have no events yet."""
         need, budget = 4 * n * n, memory_budget()
         if need > budget:
             raise MemoryBudgetError(
-                f"{n - len(rows)} new items need a second matrix of weights, about {need / 1e9:.2f} GB; the budget (MINIREC_MEMORY) "
-                f"is {budget / 1e9:.2f} GB. Raise it, leave these items out, or fit again on all events"
+                f"a change needs a second matrix of the weights of {n:,} items, about {need / 1e9:.2f} GB; the budget (MINIREC_MEMORY) "
+                f"is {budget / 1e9:.2f} GB. Raise it, or fit again on all events"
             )
         weights, diagonal = np.zeros((n, n), np.float32), 1 / self._penalty(np.zeros(n))
         weights[np.ix_(rows, rows)] = self.weights_
@@ -272,21 +270,17 @@ class LinearAutoencoder(GramModel):
         terms = CSR(np.append(0, np.cumsum(lengths)), items, np.ones(len(items)), (len(lengths), len(self.items_)))
         taken, given = before.shape[0], before.shape[0] + after.shape[0]
         strength = np.concatenate((-weights[:taken], weights[taken:given], (penalty - old_penalty)[moved]))
-        try:
-            with one_blas_thread():
-                scale, multiplier = self._item_scale(old_popularity), self._multiplier(self.inverse_diagonal_, old_penalty)
-                for start in range(0, len(lengths), _TERMS):
-                    part = np.arange(start, min(start + _TERMS, len(lengths)))
-                    step, self.inverse_diagonal_ = self._step(terms.rows(part), strength[part], scale, multiplier)
-                    new_scale, new_multiplier = self._item_scale(popularity), self._multiplier(self.inverse_diagonal_, penalty)
-                    self._apply(step, (scale, multiplier), (new_scale, new_multiplier))
-                    scale, multiplier = new_scale, new_multiplier
-                alone = np.flatnonzero(popularity == 0)
-                self.weights_[alone], self.weights_[:, alone], self.inverse_diagonal_[alone] = 0, 0, 1 / penalty[alone]
-                self._check_exchange(penalty, scale, multiplier)
-        except BaseException:
-            del self.users_  # the weights are neither the old nor the new ones
-            raise
+        with one_blas_thread():
+            scale, multiplier = self._item_scale(old_popularity), self._multiplier(self.inverse_diagonal_, old_penalty)
+            for start in range(0, len(lengths), _TERMS):
+                part = np.arange(start, min(start + _TERMS, len(lengths)))
+                step, self.inverse_diagonal_ = self._step(terms.rows(part), strength[part], scale, multiplier)
+                new_scale, new_multiplier = self._item_scale(popularity), self._multiplier(self.inverse_diagonal_, penalty)
+                self._apply(step, (scale, multiplier), (new_scale, new_multiplier))
+                scale, multiplier = new_scale, new_multiplier
+            alone = np.flatnonzero(popularity == 0)
+            self.weights_[alone], self.weights_[:, alone], self.inverse_diagonal_[alone] = 0, 0, 1 / penalty[alone]
+            self._check_exchange(penalty, scale, multiplier)
 
     def _step(self, terms: CSR, strength: Vector, scale: Vector, multiplier: Vector) -> tuple[tuple[Vector, Vector], Vector]:
         """A = U P and C, for which (G + Uᵀ diag(strength) U)^-1 = P - Aᵀ C, and its diagonal; U has the rows `terms`.

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from ...data.dataset import Dataset
+from ...data.ids import Rows
 from ...engine.backend import kernel, run_blocks
 from ...engine.ranking.neighbors import BLOCK, topk_product, topk_rows
-from ...engine.ranking.scorers import FactoredScorer, Scores
+from ...engine.ranking.scorers import FactoredScorer, Scorer
 from ...engine.sparse import CSR
 from ...options import thread_count
 from ..contract.explanation import Part, history_parts
@@ -113,5 +114,5 @@ class SANSA(Recommender):
         shares = encoded.sums(encoded.data * column[encoded.indices])
         return history_parts(self.items_, sources, shares)
 
-    def _item_similarity(self, item: int) -> Scores:
-        return self._scores_alone(item)
+    def _similarity(self, rows: Rows) -> Scorer:
+        return self._scores_alone(rows)

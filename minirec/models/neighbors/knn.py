@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
+from ...data.ids import Rows
 from ...engine.ranking.neighbors import topk_product
-from ...engine.ranking.scorers import LinearScorer, Scores, pairs_by_block
+from ...engine.ranking.scorers import LinearScorer, Scorer, Scores, pairs_by_block
 from ...engine.sparse import CSR, Index
 from ...errors import DataError, ParameterError
 from ..contract.explanation import Part
@@ -33,6 +34,7 @@ from ..contract.monitor import Monitor
 from ..contract.parameters import choice, fitted, flag, number, whole
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
+from ..contract.serving import one_each
 from ..forms.item_weights import LinearModel
 
 
@@ -190,6 +192,12 @@ class UserKNN(_Neighbourhood):
 
     def _scorer(self, profiles: Profiles) -> _UserScorer:
         return _UserScorer(self, profiles)
+
+    def _user_similarity(self, rows: Rows) -> Scorer:
+        """The similarities by which users are neighbors; 0 for those who are none."""
+        n = len(self.users_)
+        near = self._scorer(self._profiles_of(rows)).neighbours(0, len(rows))
+        return LinearScorer(near, one_each(np.arange(n, dtype=np.int32), n), self.backend_)
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         """What each neighbour that has the item adds; the name of a part is the id of the neighbour."""

@@ -140,7 +140,7 @@ class Autoencoder(FactorModel):
     def update(self, events: Dataset) -> Self:
         """Put new events of known or new users into their histories, which is all that is kept of users; the network stays as it is.
 
-        NotSupportedError for items that it has no vectors of. Not to be called while other threads use the model.
+        NotSupportedError for items that it has no vectors of.
         """
         change = merged_known(self, events)
         self.users_, self.seen_ = change.users, change.seen

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
+from ...data.ids import Rows
 from ...engine.backend import one_blas_thread
 from ...engine.nn.optimizers import SGD, Optimizer
-from ...engine.ranking.scorers import Scores, pairs_by_block
+from ...engine.ranking.scorers import Scorer, Scores, pairs_by_block
 from ...engine.reference.pairs import dense_layers
 from ...engine.sparse import CSR, Index
 from ..contract.explanation import Part
@@ -112,9 +113,13 @@ class _TowerModel(FusedModel, FoldInModel):
         users = self._fold_in(profiles.history) if profiles.rows is None else self.user_parts_[profiles.rows]
         return TowerScorer(users, self.item_parts_, self.tower_, self._widths())
 
-    def _item_similarity(self, item: int) -> Scores:
-        """Cosine of the items' vectors."""
-        return cosines(self.item_parts_, item)
+    def _similarity(self, rows: Rows) -> Scorer:
+        """Cosines of the items' vectors."""
+        return cosines(self, "_kept_units", self.item_parts_, rows)
+
+    def _user_similarity(self, rows: Rows) -> Scorer:
+        """Cosines of the users' vectors."""
+        return cosines(self, "_kept_user_units", self.user_parts_, rows)
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         """Leave-one-out: "without" is what the score loses where an item is left out of the history; "rest": what these do not add up to.

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
-from ...data.ids import Ids
+from ...data.ids import Ids, Rows
 from ...engine.backend import one_blas_thread
 from ...engine.nn import target_attention as attention
 from ...engine.nn.autodiff import Tensor, no_grad
 from ...engine.nn.criteria import binary_cross_entropy
 from ...engine.nn.functional import concatenate, embedding, linear, target_attention
 from ...engine.nn.modules import Dropout, Embedding, Linear, Module, PReLU
-from ...engine.ranking.scorers import Scores
+from ...engine.ranking.scorers import Scorer, Scores
 from ...engine.sequences import Sequences
 from ...engine.sparse import Floats, Index
 from ...options import thread_count
@@ -89,9 +89,9 @@ class DIN(HistoryModel["TargetNetwork"]):
         history = profiles.ordered or Sequences.of_rows(profiles.history)
         return TargetScorer(self._trained(), history.latest(self.max_length))
 
-    def _item_similarity(self, item: int) -> Scores:
-        """Cosine of the items' vectors."""
-        return cosines(self._trained().items.weight.data, item)
+    def _similarity(self, rows: Rows) -> Scorer:
+        """Cosines of the items' vectors."""
+        return cosines(self, "_kept_units", self._trained().items.weight.data, rows)
 
     def attention_weights(self, history: Ids, items: Ids) -> Scores:
         """a(e_j, e_i): what each of some items takes of each event of a history, its last max_length: float32 (items, events).

@@ -198,8 +198,7 @@ class HistoryModel(Recommender, Generic[N]):
     def update(self, events: Dataset) -> Self:
         """Put new events of known or new users behind those that they have; the network stays as it is, and sees them from now on.
 
-        NotSupportedError for items that it has no vectors of: fit again on all events then. Not to be called while other threads use
-        the model.
+        NotSupportedError for items that it has no vectors of: fit again on all events then.
         """
         change = merged_known(self, events)
         events = events.compact()

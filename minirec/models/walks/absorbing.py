@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
+from ...data.ids import Rows
 from ...engine.backend import kernel
 from ...engine.linalg.topics import topic_shares
-from ...engine.ranking.scorers import Scores, pairs_by_block
+from ...engine.ranking.scorers import Scorer, Scores, pairs_by_block
 from ...engine.reference.absorption import around, sums
 from ...engine.sparse import CSR, Index
 from ...errors import DataError
@@ -80,8 +81,8 @@ class _AbsorbingWalk(Recommender):
     def _scorer(self, profiles: Profiles) -> _WalkScorer:
         return _WalkScorer(self, profiles)
 
-    def _item_similarity(self, item: int) -> Scores:
-        return self._scores_alone(item)
+    def _similarity(self, rows: Rows) -> Scorer:
+        return self._scores_alone(rows)
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         """Follow all walks from the item at once, and note what is earned where they end."""

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
+from ...data.ids import Rows
 from ...engine.graph.propagate import propagate
-from ...engine.ranking.scorers import Scores, pairs_by_block
+from ...engine.ranking.scorers import Scorer, Scores, pairs_by_block
 from ...engine.sparse import CSR, Floats, Index
 from ...errors import DataError
 from ..contract.explanation import Part, history_parts
@@ -79,8 +80,8 @@ class PersonalizedPageRank(Recommender):
     def _scorer(self, profiles: Profiles) -> _RankScorer:
         return _RankScorer(self, profiles)
 
-    def _item_similarity(self, item: int) -> Scores:
-        return self._scores_alone(item)
+    def _similarity(self, rows: Rows) -> Scorer:
+        return self._scores_alone(rows)
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         scorer = self._scorer(profiles)

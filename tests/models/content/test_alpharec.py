@@ -101,7 +101,7 @@ def test_new_items_are_what_the_network_makes_of_them(tmp_path):
         assert each.item_vectors(new) == pytest.approx(embedded / np.linalg.norm(embedded, axis=1, keepdims=True), abs=1e-6)
         for (_, old, _), (_, listed, _) in zip(before, each.recommend(k=30), strict=True):
             assert [item for item in listed if item not in new] == old
-        found = each.explain(history=[new[0], known.items[0]], item=new[1])
+        found = each.explain(history=[[new[0], known.items[0]]], item=new[1])
         assert {part.source for part in found.parts} == {"history", "content"}
         assert sum(part.value for part in found.parts) == pytest.approx(found.score, abs=1e-5)
 

@@ -85,17 +85,17 @@ def test_behaviour_and_content_are_told_apart(tmp_path):
     data = with_content(shop())
     model, ease = L3AE(regularization=5.0, content_weight=20.0).fit(data), EASE(regularization=25.0).fit(data)
     history, item = data.items.ids([0, 4, 7]), data.items[2]
-    parts = model.explain(history=history, item=item).parts
+    parts = model.explain(history=[history], item=item).parts
     behaviour = {part.name: part.value for part in parts if part.source == "behaviour"}
-    of_ease = {part.name: part.value for part in ease.explain(history=history, item=item).parts}
+    of_ease = {part.name: part.value for part in ease.explain(history=[history], item=item).parts}
     assert behaviour == pytest.approx(of_ease, abs=1e-6)
     assert {part.source for part in parts} == {"behaviour", "content"}
-    assert sum(part.value for part in model.explain(history=history, item=history[0]).parts) == pytest.approx(
+    assert sum(part.value for part in model.explain(history=[history], item=history[0]).parts) == pytest.approx(
         model.recommend(history=[history], candidates=[history[0]], exclude_seen=False)[0].scores[0], rel=1e-5
     )
     model.save(tmp_path / "model.npz", items_only=True)
     with pytest.raises(NotSupportedError, match="items_only"):
-        load_model(tmp_path / "model.npz").explain(history=history, item=item)
+        load_model(tmp_path / "model.npz").explain(history=[history], item=item)
 
 
 def test_penalties_and_memory():

@@ -80,9 +80,11 @@ def test_requests_for_nobody(model):
         ({"users": b"abc"}, "users must be a list of ids"),
         ({"users": np.ones((2, 2), int)}, "users must be a list of ids"),
         ({"history": 5}, "history is a list of histories"),
-        ({"history": [5]}, "each history"),
+        ({"history": [5]}, r"history=\[\[5\]\]"),
+        ({"history": [5, [6]]}, "each history"),
         ({"history": {0: [500]}}, "history is a list of histories"),
-        ({"history": ["abc"]}, "each history"),
+        ({"history": ["abc"]}, r"one list of ids.*history=\[\['abc'\]\]"),
+        ({"history": np.arange(500, 505)}, r"history=\[\[500, 501, 502, \.\.\.\]\]"),
         ({"history": [[500, 501]], "weights": [1, 2]}, "the shape of history"),
         ({"history": [[500, 501]], "weights": 5}, "history is a list"),
         ({"history": [[500]], "weights": [["a"]]}, "must be numbers"),
@@ -116,11 +118,6 @@ def test_a_wrong_type_of_id_gets_a_hint(model):
     for odd in ("--5", "-", "", "5" * 30, "٣", "\ud800"):
         with pytest.raises(UnknownIdError, match="unknown user"):
             model.recommend(odd)
-
-
-def test_a_context_is_refused(model):
-    with pytest.raises(NotSupportedError, match="does not use a context"):
-        model.recommend(100, context={"weather": "rain"})
 
 
 def test_filters_of_a_fallback(model, fallback):
@@ -170,9 +167,9 @@ def test_explanations_of_requests(model):
     with pytest.raises(ParameterError, match="explain takes an item"):
         model.explain(100)
     with pytest.raises(ParameterError, match="either a user or a history"):
-        model.explain(100, 500, history=[501])
+        model.explain(100, 500, history=[[501]])
     with pytest.raises(ParameterError, match="nothing to go by"):
-        model.explain(history=[], item=500)
+        model.explain(history=[[]], item=500)
     with pytest.raises(NotSupportedError, match="Turned cannot explain its scores: they are no sum"):
         Turned().fit(shop()).explain(100, 500)
 

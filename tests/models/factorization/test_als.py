@@ -141,7 +141,7 @@ def test_explanations_add_up_to_the_score(parameters):
     model = ALS(factors=6, iterations=3, **parameters).fit(shop())
     items = list(model.items_)
     explained = [model.explain(user, items[at]) for at, user in enumerate(list(model.users_)[:8])]
-    explained += [model.explain(history=items[:3], item=items[at]) for at in range(2, 6)]
+    explained += [model.explain(history=[items[:3]], item=items[at]) for at in range(2, 6)]
     for explanation in explained:
         values = [part.value for part in explanation.parts]
         assert abs(sum(values) - explanation.score) <= 1e-5 * sum(map(abs, values))

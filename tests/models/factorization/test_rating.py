@@ -90,7 +90,7 @@ def test_the_parts_of_a_rating():
     assert sorted(set(kinds)) == ["history", "item bias", "mean", "taste", "user bias"]
     assert kinds.count("history") == model.seen_.counts()[0]
     assert next(part.value for part in found.parts if part.source == "mean") == pytest.approx(model.mean_)
-    plain = BiasedMF(factors=3, iterations=5).fit(shop()).explain(history=[500, 501], item=502)
+    plain = BiasedMF(factors=3, iterations=5).fit(shop()).explain(history=[[500, 501]], item=502)
     assert sorted(part.source for part in plain.parts) == ["item bias", "mean", "taste", "user bias"]
 
 

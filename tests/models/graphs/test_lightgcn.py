@@ -140,7 +140,7 @@ def test_explanations_name_the_history_and_the_user():
     parts = model.explain(user, model.items_[0]).parts
     assert {part.name for part in parts if part.source == "history"} == set(model.items_.ids(model.seen_.row(3)[0]))
     assert [part.name for part in parts if part.source == "user"] == [user]
-    new = model.explain(history=[model.items_[1], model.items_[2]], item=model.items_[0]).parts
+    new = model.explain(history=[[model.items_[1], model.items_[2]]], item=model.items_[0]).parts
     assert {part.source for part in new} == {"history"}
 
 

@@ -161,11 +161,11 @@ def test_a_new_user_with_the_history_of_a_known_one_is_the_same_to_the_bit(name)
 def test_an_item_left_out_takes_its_part_of_the_score_along(name):
     model = MODELS[name]().fit(shop())
     history, item = [model.items_[row] for row in (1, 4, 6)], model.items_[0]
-    found = model.explain(history=history, item=item)
+    found = model.explain(history=[history], item=item)
     parts = {part.name: part.value for part in found.parts if part.source == "left out"}
     assert parts.keys() == set(history)
     for name_, value in parts.items():
-        shorter = model.explain(history=[other for other in history if other != name_], item=item)
+        shorter = model.explain(history=[[other for other in history if other != name_]], item=item)
         assert found.score - shorter.score == pytest.approx(value, abs=1e-7)
     assert [part.name for part in found.parts if part.source == "the rest"] == [item]
 

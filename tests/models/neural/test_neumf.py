@@ -128,11 +128,11 @@ def test_leave_one_out():
     """Each part is what the score falls by, and for a new user the other history may be asked for."""
     model = NeuMF(**SMALL).fit(shop())
     history = list(model.items_)[:4]
-    found = model.explain(history=history, item=model.items_[9])
+    found = model.explain(history=[history], item=model.items_[9])
     parts = {part.name: part.value for part in found.parts if part.source == "without"}
     assert parts.keys() == set(history)
     for item in history:
-        less = model.explain(history=[other for other in history if other != item], item=model.items_[9]).score
+        less = model.explain(history=[[other for other in history if other != item]], item=model.items_[9]).score
         assert parts[item] == pytest.approx(found.score - less, abs=1e-6)
 
 

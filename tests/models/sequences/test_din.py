@@ -131,7 +131,7 @@ def test_explanations_leave_out_one_item_at_a_time():
     data = shop()
     model = DIN(**SMALL).fit(data)
     history, item = list(data.items)[:3], data.items[9]
-    found = model.explain(history=[*history, history[0]], item=item)
+    found = model.explain(history=[[*history, history[0]]], item=item)
     assert {part.source for part in found.parts} == {"left out", "the rest"}
     shorter = scores_of(model, [history[1:]])[0, 9]
     assert next(part.value for part in found.parts if part.name == history[0]) == pytest.approx(found.score - shorter, abs=1e-6)

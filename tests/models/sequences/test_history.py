@@ -148,7 +148,7 @@ def test_served_by_the_backend_of_the_fit(name, tmp_path, monkeypatch):
     asked.clear()
     history = list(model.items_)[:5]
     model.user_vectors()
-    model.explain(history=history, item=history[0])
+    model.explain(history=[history], item=history[0])
     if name == "sasrec":
         model.attention_weights(history)
     assert asked == {"numpy"}

@@ -233,7 +233,7 @@ def test_explanations_leave_out_one_item_at_a_time():
     data = shop()
     model = SASRec(**SMALL).fit(data)
     history = data.items.ids(in_order(data).row(2))
-    found = model.explain(history=history, item=data.items[1])
+    found = model.explain(history=[history], item=data.items[1])
     assert {part.source for part in found.parts} == {"left out", "the rest"}
     shorter = model.user_vectors(history=[[item for item in history if item != history[0]]]) @ model.item_vectors([data.items[1]]).T
     part = next(part for part in found.parts if part.source == "left out" and part.name == history[0])
