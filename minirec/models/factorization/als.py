@@ -71,7 +71,7 @@ class ALS(FactorModel):
         """,
     )
     alpha0: float = number(default=0.1, low=0, high=1e6, search=(3e-3, 1.0, "log"), doc="Weight of the pairs without events.")
-    nu: float = number(default=1.0, low=0, high=2, doc="Exponent of the frequencies.")
+    nu: float = number(default=1.0, low=0, high=5, doc="Exponent of the frequencies.")
     alpha: float | None = number(
         default=None,
         low=0,

@@ -12,7 +12,6 @@ from minirec.errors import (
     MemoryBudgetError,
     ModelFileError,
     ModelFitError,
-    NotFittedError,
     NotSupportedError,
     ParameterError,
     UnknownIdError,
