@@ -77,11 +77,11 @@ def test_loss_and_gradients_of_the_whole_model(loss, own):
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_scores_are_the_formula(own):
+def test_scores_are_the_formula(own, monkeypatch):
     data = with_content(shop())
     model, kept = Hybrid(**SMALL, own=own), []
-    store = model._store
-    model._store = lambda network, events: (kept.append(network), store(network, events))
+    store = type(model)._store
+    monkeypatch.setattr(type(model), "_store", lambda self, network, events: (kept.append(network), store(self, network, events)))
     model.fit(data)
     content = []
     for columns in (data.user_features, data.item_features):

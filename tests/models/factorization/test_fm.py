@@ -97,12 +97,12 @@ def with_features(seed=0):
 
 
 @pytest.mark.parametrize("loss", ["bpr", "bce"])
-def test_scores_are_equation_1(loss):
+def test_scores_are_equation_1(loss, monkeypatch):
     data = with_features()
     model = FactorizationMachine(**SMALL, loss=loss)
     kept = []
-    store = model._store
-    model._store = lambda network, events: (kept.append(network), store(network, events))
+    store = type(model)._store
+    monkeypatch.setattr(type(model), "_store", lambda self, network, events: (kept.append(network), store(self, network, events)))
     model.fit(data)
     sides = feature_matrix(data.user_features, data.n_users), feature_matrix(data.item_features, data.n_items)
     assert sides[0].shape[1] == 1

@@ -78,12 +78,12 @@ def test_a_user_at_once_is_the_full_softmax_over_the_events():
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_scores_are_the_logits():
+def test_scores_are_the_logits(monkeypatch):
     data = shop()
     model = SoftmaxMF(**SMALL)
     kept = []
-    store = model._store
-    model._store = lambda network, events: (kept.append(network), store(network, events))
+    store = type(model)._store
+    monkeypatch.setattr(type(model), "_store", lambda self, network, events: (kept.append(network), store(self, network, events)))
     model.fit(data)
     network, bias = kept[-1], float(model.user_factors_[0, -2])
     popularity = np.log(data.item_counts)

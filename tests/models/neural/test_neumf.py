@@ -95,12 +95,12 @@ def test_loss_and_gradients_of_the_whole_model(cls, layers, regularization, tile
 
 
 @pytest.mark.parametrize("cls", MODELS)
-def test_scores_are_the_logits_of_the_network(cls):
+def test_scores_are_the_logits_of_the_network(cls, monkeypatch):
     data = shop()
     model = cls(**SMALL)
     kept = []
-    store = model._store
-    model._store = lambda network, events: (kept.append(network), store(network, events))
+    store = type(model)._store
+    monkeypatch.setattr(type(model), "_store", lambda self, network, events: (kept.append(network), store(self, network, events)))
     model.fit(data)
     values = {name: tensor.data.astype(np.float64) for name, tensor in kept[-1].parameters().items()}
     expected = [[logit(values, u, i) for i in range(data.n_items)] for u in range(0, data.n_users, 5)]
