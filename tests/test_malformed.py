@@ -89,7 +89,7 @@ REQUESTS = {
     "neighbours of a model without": (lambda m: m.similar_items(500), NotSupportedError, "no notion"),
     "a frame of another library": (lambda m: m.recommend().to_frame("excel"), ParameterError, "'pandas', 'polars' or 'arrow'"),
     "an unfitted model": (lambda m: m.clone().recommend(), NotFittedError, r"call fit\(train\)"),
-    "fit on a list": (lambda m: m.clone().fit([1]), ParameterError, "takes a minirec.Dataset"),
+    "fit on a list": (lambda m: m.clone().fit([1]), ParameterError, "train takes a Dataset"),
     "fit on nothing": (lambda m: m.clone().fit(make([], [])), DataError, "no events"),
     "a parameter that does not exist": (lambda m: m.clone(width=1), ParameterError, "no parameter width"),
     "a parameter out of range": (
