@@ -7,6 +7,7 @@ import numpy as np
 from minirec.engine.sparse import CSR
 from minirec.models.contract.checks import number, whole
 from minirec.models.contract.explanation import Part
+from minirec.models.contract.parameters import fitted
 from minirec.models.forms.item_weights import LinearModel
 from minirec.models.forms.vectors import FactorModel
 
@@ -154,7 +155,7 @@ class Anticorrelated(Together):
 
 
 class ForgetsItsState(Together):
-    _state = ()
+    weights_ = fitted(saved=False)
 
 
 class NeverReports(Turned):

@@ -74,7 +74,7 @@ def _pack(model: Recommender, prefix: str, arrays: dict[str, Any], items_only: b
 
 def _check_declared(model: Recommender) -> None:
     """NotSupportedError where `fit` has learned something that the file would not hold."""
-    known = {*model._parameter_names(), *model.fitted_arrays, *model._state}
+    known = {*model._parameter_names(), *model.fitted_arrays}
     lost = [name for name in vars(model) if name not in known and not name.startswith("_") and (name.endswith("_") or not model._state)]
     if lost:
         cls = type(model).__name__
@@ -82,7 +82,7 @@ def _check_declared(model: Recommender) -> None:
             f"{cls} has {', '.join(lost)} after fit and does not declare {'them' if len(lost) > 1 else 'it'}, so a file would not hold it: "
             f"write {lost[0]}: ... = fitted(...) in the class (minirec.models.contract.parameters)"
         )
-    if model._state == () and any(name.startswith("_") and not name.startswith("_kept") for name in vars(model)):
+    if not model._state and any(name.startswith("_") and not name.startswith("_kept") for name in vars(model)):
         raise NotSupportedError(
             f"{type(model).__name__} declares nothing as fitted, so a file would hold nothing of what it has learned: "
             "declare its arrays with fitted(...) in the class (minirec.models.contract.parameters)"
@@ -134,8 +134,7 @@ def _restore(cls: type[Recommender], header: dict[str, Any], arrays: dict[str, A
         raise ValueError("seen events and ids differ in size")
     model.log_, model.provenance_, model.backend_ = list(header["history"]), dict(header["provenance"]), resolve()
     model._check_finite()
-    if not cls._by_hand:
-        check_shapes(model, {"users": len(model.users_), "items": len(model.items_)})
+    check_shapes(model, {"users": len(model.users_), "items": len(model.items_)})
     model._check_shapes()
     return model
 

@@ -177,7 +177,6 @@ class Parametrized:
     _per_user: ClassVar[tuple[str, ...]] = ()  # those of them that have a row a user: left out of an items-only file
     search_space: ClassVar[dict[str, Any]] = {}  # for tune: (low, high, "log" | "linear" | "int") or a list of choices
 
-    _by_hand: ClassVar[bool] = False  # `_state` is written by hand
     _own: ClassVar[dict[str, Any]] = {}  # what the body of this class alone declares
 
     def __init_subclass__(cls, **given: Any) -> None:
@@ -189,11 +188,8 @@ class Parametrized:
         for name, parameter in parameters.items():
             setattr(cls, name, parameter.default)
         cls.declared, cls.fitted_arrays = parameters, arrays
-        fresh = any(isinstance(value, Fitted) for value in cls._own.values())
-        cls._by_hand = "_state" in vars(cls) or (not fresh and any(vars(base).get("_by_hand", False) for base in cls.__mro__[1:]))
-        if not cls._by_hand:
-            cls._state = tuple(name for name, array in arrays.items() if array.saved) or cls._state
-            cls._per_user = tuple(name for name, array in arrays.items() if array.per_user) or cls._per_user
+        cls._state = tuple(name for name, array in arrays.items() if array.saved)
+        cls._per_user = tuple(name for name, array in arrays.items() if array.saved and array.per_user)
         by_hand = cls.__init__ is not object.__init__ and not getattr(cls.__init__, "generated", False)
         if parameters and not (by_hand and ("__init__" in vars(cls) or not cls._own)):  # else a constructor of its own, or of its base
             if "search_space" not in vars(cls):

@@ -28,13 +28,13 @@ from ..contract.monitor import Monitor
 from ..contract.parameters import changed, fitted, number, seeded, whole, width
 from ..contract.request import Profiles
 from ..contract.stopping import mean_ndcg, rows_in
-from ..forms.vectors import FactorModel
+from ..forms.vectors import VectorModel
 
 _LENGTH, _SHOWN = 100, 0.8  # of the lists that decide when to stop; share of a held-out user's items that they are made from
 _LOGITS = 2**24  # of `softmax_multinomial` at once
 
 
-class Autoencoder(FactorModel):
+class Autoencoder(VectorModel):
     """What both share: score(u, i) = g(x_u) . v_i + b_i, g a network from a history to the last hidden layer.
 
     x_u is the binary history divided by its length sqrt(|I_u|). So a known user is served from the history alone, as a new one is, and
@@ -65,9 +65,9 @@ class Autoencoder(FactorModel):
     patience: int = whole(default=30, doc="Iterations without a better NDCG until training stops.")
     seed: int | None = seeded(doc="Seed of initial weights, batches, dropout, z and held-out users; None draws a fresh one for each fit.")
 
-    user_factors_: Scores = fitted(saved=False)  # there are none
     encoder_weights_: Scores = fitted("items", "first")
     encoder_bias_: Scores = fitted("first")
+    item_factors_: Scores = fitted("items", "last")
 
     @abstractmethod
     def _network(self, items: int, rng: np.random.Generator) -> Encoder:
@@ -146,16 +146,14 @@ class Autoencoder(FactorModel):
         self.users_, self.seen_ = change.users, change.seen
         return self
 
+    def _table(self) -> Scores:
+        return self.item_factors_
+
     def _vectors(self, profiles: Profiles) -> Scores:
         with one_blas_thread():
-            return self._fold_in(profiles.history)
-
-    def _known_vectors(self, rows: Rows | None) -> Scores:
-        return self._vectors(self._profiles_of(np.arange(len(self.users_), dtype=np.int32) if rows is None else rows))
-
-    def _fold_in(self, history: CSR) -> Scores:
-        first = propagate(unit_rows(history, np.float32), self.encoder_weights_, backend=self.backend_) + self.encoder_bias_
-        last = self._deepen(first[:, None, :])[:, 0]
+            unit = unit_rows(profiles.history, np.float32)
+            first = propagate(unit, self.encoder_weights_, backend=self.backend_) + self.encoder_bias_
+            last = self._deepen(first[:, None, :])[:, 0]
         return np.concatenate((last, np.ones((len(last), 1), np.float32)), axis=1)
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
