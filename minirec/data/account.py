@@ -23,7 +23,8 @@ class Entry:
 class Account:
     """What happened to the events between the source and the data set.
 
-    `entries` in the order in which things happened; `notes` are remarks without a count, such as which columns were guessed.
+    `entries` in the order in which things happened; `notes` are remarks without a count, such as which columns were guessed;
+    `warnings` are those of the notes that deserve a warning.
     `events_in` and `events_out` are None until they are known. `events_in - removed - merged = events_out` always holds.
 
     >>> account = Account(events_in=10)
@@ -38,6 +39,7 @@ class Account:
     events_out: int | None = None
     entries: list[Entry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def add(self, reason: str, count: int, action: str = "removed", examples: Iterable[str] = ()) -> None:
         """Record a reason; nothing is recorded for a count of zero. The same reason twice adds up."""
@@ -56,13 +58,18 @@ class Account:
         """Record a remark."""
         self.notes.append(text)
 
+    def warn(self, text: str) -> None:
+        """Record a remark that deserves a warning."""
+        self.notes.append(text)
+        self.warnings.append(text)
+
     def total(self, action: str = "removed") -> int:
         """Events struck by one action."""
         return sum(entry.count for entry in self.entries if entry.action == action)
 
     def extend(self, later: Account) -> Account:
         """This account followed by a later one, as a new account."""
-        joined = Account(self.events_in, later.events_out, notes=[*self.notes, *later.notes])
+        joined = Account(self.events_in, later.events_out, notes=[*self.notes, *later.notes], warnings=[*self.warnings, *later.warnings])
         for entry in [*self.entries, *later.entries]:
             joined.add(entry.reason, entry.count, entry.action, entry.examples)
         return joined

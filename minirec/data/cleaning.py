@@ -118,7 +118,7 @@ def _merged(data: Dataset, how: str) -> Dataset:
     """One event a pair; it stands where the event that remains stood."""
     pair = data.user.astype(np.int64) * data.n_items + data.item
     position = np.arange(len(data))
-    time = position if data.timestamp is None else data.timestamp
+    time = position if data.time is None else data.time
     weight = np.ones(len(data), np.float32) if data.weight is None else data.weight
     order = np.lexsort((position, time, weight, pair) if how == "max" else (position, time, pair))
     ends = np.flatnonzero(np.append(pair[order][1:] != pair[order][:-1], True)) if len(data) else np.zeros(0, np.int64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,18 +12,18 @@ from numpy.typing import NDArray
 
 from ..engine.sparse import CSR
 from ..errors import DataError
+from . import clock
+from .features import Features, align_features
 from .ids import Id, IdIndex, Rows, factorize
-
-Features = Mapping[str, NDArray[Any]]
-
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Events in columns, two id indexes, optional features of users and items.
 
     users, items : the id indexes. `user`, `item` : int32 (n,), the rows of each event in them.
-    weight : float32 (n,) or None (every event counts 1); finite. timestamp : int64 (n,) or None; seconds since 1970 where the
-    source had dates, else the numbers of the source (any unit, only their order is used unless a method says otherwise).
+    weight : float32 (n,) or None (every event counts 1); finite. time : int64 (n,) or None, ticks of `time_unit`: "s", "ms", "us"
+    or "ns" since 1970, the coarsest that is exact, or "order" for numbers of which only the order is known. All orderings use
+    these ticks; `timestamp` gives them in whole seconds.
     kind : int8 (n,) or None, the event kind as an index into `kinds`, such as ("view", "cart", "buy").
     user_features, item_features : columns by name, each with one entry (a number, a text, or a vector) a row of the index.
     Events keep the order in which they came: equal times are ordered by it.
@@ -35,12 +34,13 @@ class Dataset:
     user: Rows
     item: Rows
     weight: NDArray[np.float32] | None = None
-    timestamp: NDArray[np.int64] | None = None
+    time: NDArray[np.int64] | None = None
     kind: NDArray[np.int8] | None = None
     kinds: tuple[str, ...] = ()
     user_features: Features = field(default_factory=dict)
     item_features: Features = field(default_factory=dict)
     name: str = "events"
+    time_unit: str = "s"
 
     @classmethod
     def from_arrays(
@@ -54,10 +54,13 @@ class Dataset:
         user_features: Features | None = None,
         item_features: Features | None = None,
         name: str = "events",
+        time_unit: str | None = None,
     ) -> Dataset:
         """Build from columns of equal length: lists, NumPy arrays, pandas / polars / Arrow columns.
 
-        Ids are whole numbers or strings. Weights must be finite. Times are whole numbers, or datetimes (turned into seconds).
+        Ids are whole numbers or strings, and keep their type. Weights must be finite. Times are datetimes, whole numbers, or numbers
+        with a fraction, which are seconds. `time_unit` says what whole numbers count ("s", "ms", "us", "ns", "order"); None: told
+        from their size, see `clock.from_whole`.
         Features are keyed by column name; each maps ids to values as a dictionary {id: value}, or is an array in the order of the ids.
         """
         user_index, user = factorize(users, "user id")
@@ -65,7 +68,7 @@ class Dataset:
         if len(user) != len(item):
             raise DataError(f"columns differ in length: {len(user)} users, {len(item)} items")
         weight = None if weights is None else _weight_column(weights, len(user))
-        timestamp = None if times is None else _time_column(times, len(user))
+        time, unit = (None, "s") if times is None else clock.column(times, len(user), time_unit)
         kind: NDArray[np.int8] | None = None
         names: tuple[str, ...] = ()
         if kinds is not None:
@@ -77,8 +80,8 @@ class Dataset:
                 raise DataError(f"{len(names)} event kinds; at most 127 are possible: is the right column named?")
             kind = np.fromiter((names.index(label) for label in labels), np.int8, len(labels))
         return cls(
-            user_index, item_index, user, item, weight, timestamp, kind, names,
-            align_features(user_features or {}, user_index), align_features(item_features or {}, item_index), name,
+            user_index, item_index, user, item, weight, time, kind, names,
+            align_features(user_features or {}, user_index), align_features(item_features or {}, item_index), name, unit,
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -94,8 +97,14 @@ class Dataset:
         """Number of items in the index."""
         return len(self.items)
 
+    @property
+    def timestamp(self) -> NDArray[np.int64] | None:
+        """The times in whole seconds since 1970, rounded down (numbers of unit "order" as they are). `time` has what is exact."""
+        return None if self.time is None else clock.in_seconds(self.time, self.time_unit)
+
     def __repr__(self) -> str:
-        columns = [name for name in ("weight", "timestamp", "kind") if getattr(self, name) is not None]
+        shown = {"weight": self.weight, "timestamp": self.time, "kind": self.kind}
+        columns = [name for name, column in shown.items() if column is not None]
         extra = f", with {', '.join(columns)}" if columns else ""
         return f"Dataset({self.name!r}: {len(self):,} events, {self.n_users:,} users, {self.n_items:,} items{extra})"
 
@@ -118,12 +127,14 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 over ids and columns: equal data sets have equal fingerprints. Features and names are not part of it."""
         digest = hashlib.sha256()
-        parts: list[Any] = [self.user, self.item, self.weight, self.timestamp, self.kind]
+        parts: list[Any] = [self.user, self.item, self.weight, self.time, self.kind]
         for index in (self.users, self.items):
             parts += [index.ints, index.text, index.offsets]
         for part in parts:
             digest.update(b"none" if part is None else f"{part.dtype.str}{part.shape}".encode() + np.ascontiguousarray(part).tobytes())
         digest.update("\0".join(self.kinds).encode())
+        if self.time is not None and self.time_unit not in ("s", "order"):
+            digest.update(self.time_unit.encode())
         return digest.hexdigest()
 
     def select(self, events: NDArray[Any]) -> Dataset:
@@ -134,7 +145,7 @@ class Dataset:
                 ("user", self.user),
                 ("item", self.item),
                 ("weight", self.weight),
-                ("timestamp", self.timestamp),
+                ("time", self.time),
                 ("kind", self.kind),
             )
         }
@@ -159,11 +170,14 @@ class Dataset:
         )
 
     def with_columns(self, **columns: Any) -> Dataset:
-        """The same events with other columns (`weight=...`, `timestamp=...`, `name=...`, features), checked as in from_arrays."""
+        """The same events with other columns (`weight=...`, `time=...` with `time_unit=...`, `name=...`, features), checked as in
+        from_arrays. `timestamp=...` is the older name of `time`."""
         if columns.get("weight") is not None:
             columns["weight"] = _weight_column(columns["weight"], len(self))
-        if columns.get("timestamp") is not None:
-            columns["timestamp"] = _time_column(columns["timestamp"], len(self))
+        if "timestamp" in columns:
+            columns["time"] = columns.pop("timestamp")
+        if columns.get("time") is not None:
+            columns["time"], columns["time_unit"] = clock.column(columns["time"], len(self), columns.get("time_unit"))
         for side in ("user", "item"):
             if f"{side}_features" in columns:
                 index = columns.get(f"{side}s", getattr(self, f"{side}s"))
@@ -176,31 +190,6 @@ class Dataset:
         chosen = column or (texts[0] if texts else None)
         row = self.items.row(item, "item")
         return str(item) if chosen is None else str(self.item_features[chosen][row]) or str(item)
-
-
-def align_features(features: Mapping[str, Any], index: IdIndex) -> dict[str, NDArray[Any]]:
-    """Columns {name: {id: value}} as arrays in row order; a missing id gets "" for text and NaN for numbers. Arrays are in it already."""
-    aligned: dict[str, NDArray[Any]] = {}
-    for name, values in features.items():
-        if isinstance(values, np.ndarray):
-            entries = len(values) if values.ndim else 0
-            if entries != len(index):
-                raise DataError(f"feature {name!r} has {entries} entries for {len(index)} ids: an array has one for each, in their order")
-            aligned[name] = values
-            continue
-        if not isinstance(values, Mapping):
-            raise DataError(
-                f"feature {name!r} is of type {type(values).__name__}: a dictionary {{id: value}} is needed, or an array of NumPy in the "
-                "order of the ids"
-            )
-        rows = index.rows(list(values))
-        known = [(row, value) for row, value in zip(rows.tolist(), values.values(), strict=True) if row >= 0]
-        text = any(isinstance(value, str) for _, value in known)
-        column = np.full(len(index), "" if text else np.nan, object if text else np.float64)
-        for row, value in known:
-            column[row] = str(value) if text else value
-        aligned[name] = column
-    return aligned
 
 
 def _weight_column(values: Any, n: int) -> NDArray[np.float32]:
@@ -218,25 +207,3 @@ def _weight_column(values: Any, n: int) -> NDArray[np.float32]:
     if not np.isfinite(single).all():
         raise DataError(f"weight {np.abs(weight).max():g} is too large for float32: rescale the column")
     return single
-
-
-def _time_column(values: Any, n: int) -> NDArray[np.int64]:
-    time = np.asarray(values)
-    if time.shape != (n,):
-        raise DataError(f"columns differ in length: {n} users, times of shape {time.shape}")
-    if time.dtype.kind == "O":
-        try:
-            time = time.astype("datetime64[us]")
-        except (TypeError, ValueError):
-            raise DataError(f"times must be whole numbers or datetimes, got {time[0]!r}") from None
-    if time.dtype.kind == "M":
-        if np.isnat(time).any():
-            raise DataError(f"{int(np.isnat(time).sum())} times are missing: fill or drop them first")
-        return time.astype("datetime64[s]").astype(np.int64)
-    if time.dtype.kind == "f":
-        if not np.isfinite(time).all() or (np.abs(time) > 2**53).any():
-            raise DataError("times must be finite whole numbers (or datetimes): fill or drop the missing ones first")
-        return np.asarray(np.floor(time), np.int64)
-    if time.dtype.kind not in "iu":
-        raise DataError(f"times must be whole numbers or datetimes, got {time.dtype}")
-    return np.asarray(time, np.int64)

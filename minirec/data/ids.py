@@ -44,13 +44,18 @@ class IdIndex:
     text : uint8, the UTF-8 bytes of all string ids, in ascending byte order.
     offsets : int64 (n_strings + 1,), string r is `text[offsets[r]:offsets[r+1]]` and stands in row n_ints + r.
 
-    Lookup of one id is a binary search, O(log n), and needs no preparation; a lookup of many strings builds a dictionary once.
+    came_as_text : the source of the integers had them as strings; tables that are made of them (`to_frame`) have strings again.
+
+    Lookup of one id is a binary search, O(log n), and needs no preparation; a lookup of many strings builds a dictionary once. A
+    whole number is found in either spelling, 42 or "42", where only one of them is known.
     """
 
-    __slots__ = ("_lookup", "ints", "offsets", "text")
+    __slots__ = ("_lookup", "came_as_text", "ints", "offsets", "text")
 
-    def __init__(self, ints: NDArray[np.int64], text: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
-        self.ints, self.text, self.offsets = ints, text, offsets
+    def __init__(
+        self, ints: NDArray[np.int64], text: NDArray[np.uint8], offsets: NDArray[np.int64], *, came_as_text: bool = False
+    ) -> None:
+        self.ints, self.text, self.offsets, self.came_as_text = ints, text, offsets, came_as_text
         self._lookup: dict[str, int] | None = None
 
     @classmethod
@@ -118,15 +123,25 @@ class IdIndex:
         return self.text[self.offsets[position] : self.offsets[position + 1]].tobytes()
 
     def _find(self, value: Any) -> int:
+        """The row of an id in either spelling, -1 where there is none."""
         if isinstance(value, str):
-            if self._lookup is not None:
-                return self._lookup.get(value, -1)
-            key = value.encode("utf-8", "surrogatepass")  # one with lone surrogates is asked for, but never found
-            n_strings = len(self.offsets) - 1
-            position = bisect_left(range(n_strings), key, key=self._bytes)
-            return len(self.ints) + position if position < n_strings and self._bytes(position) == key else -1
+            row = self.find_text(value)
+            return self._find_number(int(value)) if row < 0 and len(self.ints) and _is_number(value) else row
         number = checked_id(value)
         assert isinstance(number, int)
+        row = self._find_number(number)
+        return self.find_text(str(number)) if row < 0 and len(self.offsets) > 1 else row
+
+    def find_text(self, value: str) -> int:
+        """The row of a string as it is written, -1 where there is none."""
+        if self._lookup is not None:
+            return self._lookup.get(value, -1)
+        key = value.encode("utf-8", "surrogatepass")  # one with lone surrogates is asked for, but never found
+        n_strings = len(self.offsets) - 1
+        position = bisect_left(range(n_strings), key, key=self._bytes)
+        return len(self.ints) + position if position < n_strings and self._bytes(position) == key else -1
+
+    def _find_number(self, number: int) -> int:
         position = int(self.ints.searchsorted(number))
         return position if position < len(self.ints) and self.ints[position] == number else -1
 
@@ -135,15 +150,8 @@ class IdIndex:
         value = checked_id(value, what)
         row = self._find(value)
         if row < 0:
-            raise UnknownIdError(f"unknown {what} {value!r}: it is not among the {len(self)} that are known{self._hint(value)}")
+            raise UnknownIdError(f"unknown {what} {value!r}: it is not among the {len(self)} that are known")
         return row
-
-    def _hint(self, value: Any) -> str:
-        """The commonest mistake: 42 for "42" or the other way round."""
-        twin: Any = (
-            str(value) if not isinstance(value, str) else int(value) if value.removeprefix("-").isdecimal() and len(value) < 19 else None
-        )
-        return f" (but {twin!r} is: mind the type)" if twin is not None and self._find(twin) >= 0 else ""
 
     def rows(self, values: Any) -> Rows:
         """Rows of many ids, -1 for each unknown one. Accepts arrays, lists, series."""
@@ -153,10 +161,14 @@ class IdIndex:
         if ints is None and isinstance(values, list) and all(type(v) is int and -(2**63) <= v < 2**63 for v in values):
             ints = np.array(values, np.int64)  # one search for all instead of a Python call each
         if ints is not None:
-            if not len(self.ints):
-                return np.full(len(ints), -1, np.int32)
-            position = np.minimum(self.ints.searchsorted(ints), len(self.ints) - 1)
-            return np.where(self.ints[position] == ints, position, -1).astype(np.int32)
+            found = np.full(len(ints), -1, np.int32)
+            if len(self.ints):
+                position = np.minimum(self.ints.searchsorted(ints), len(self.ints) - 1)
+                found = np.where(self.ints[position] == ints, position, -1).astype(np.int32)
+            lost = np.flatnonzero(found < 0) if len(self.offsets) > 1 else ()
+            if len(lost):
+                found[lost] = self.rows([str(number) for number in ints[lost].tolist()])
+            return found
         values = list(values)
         if len(values) > 64 and self._lookup is None and len(self.offsets) > 1:
             first = len(self.ints)
@@ -177,7 +189,17 @@ class IdIndex:
         renumbered = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32)
         first = len(self.ints)
         strings = [self._bytes(int(r)) for r in np.flatnonzero(keep[first:])]
-        return IdIndex._of(self.ints[keep[:first]], strings), renumbered
+        taken = IdIndex._of(self.ints[keep[:first]], strings)
+        taken.came_as_text = self.came_as_text
+        return taken, renumbered
+
+
+def _is_number(text: str) -> bool:
+    """Whether a string is a whole number of 64 bits, written as Python would."""
+    digits = text.removeprefix("-")
+    return (
+        digits.isascii() and digits.isdecimal() and len(digits) < 20 and str(int(text)) == text and _INT64.min <= int(text) <= _INT64.max
+    )
 
 
 def _as_int_array(values: Any) -> NDArray[np.int64] | None:

@@ -59,7 +59,7 @@ def split(data: Events, how: str | None = None, *, test: float = 0.2, seed: int 
     """
     data = as_dataset(data, "data")
     if how is None:
-        how = "time" if data.timestamp is not None else "random"
+        how = "time" if data.time is not None else "random"
     if how not in SPLITS:
         raise ParameterError(f"how must be one of {', '.join(SPLITS)}, got {how!r}")
     for name, share in (("test", test), ("fold_in", fold_in)):
@@ -87,20 +87,20 @@ def _two_sides(data: Dataset, in_test: Bools, why: str) -> tuple[Dataset, Datase
 
 
 def _after_cut(data: Dataset, test: float) -> Bools:
-    if data.timestamp is None:
+    if data.time is None:
         raise DataError("a split by time needs times: name the time column when reading, or use how='random'")
-    instants, counts = np.unique(data.timestamp, return_counts=True)
+    instants, counts = np.unique(data.time, return_counts=True)
     test_events = len(data) - np.cumsum(counts)[:-1]  # if the cut is after instant 0, 1, ...
     if not len(test_events):
         return np.zeros(len(data), bool)
     cut = instants[int(np.argmin(np.abs(test_events - test * len(data))))]
-    after: Bools = data.timestamp > cut
+    after: Bools = data.time > cut
     return after
 
 
 def _from_last_new_item(data: Dataset) -> Bools:
     position = np.arange(len(data))
-    order = np.lexsort((position, position if data.timestamp is None else data.timestamp, data.user))
+    order = np.lexsort((position, position if data.time is None else data.time, data.user))
     rank = np.empty(len(data), np.int64)
     rank[order] = position  # place of each event in (user, time, file order)
     pair, _, n_pairs = _pairs(data)

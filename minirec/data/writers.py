@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import DataError, MissingExtraError
 from ..files import atomic_path
-from .reading.duck import connect, has_duckdb, quoted
+from .reading.duck import connect, has_duckdb, literal, quoted
 
 
 def write_csv(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -40,14 +40,10 @@ def write_parquet(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> Non
 
 
 def _write_parquet_duckdb(path: str | Path, arrays: dict[str, Any]) -> None:
-    connection = connect()
-    try:
-        numbered = {f"c{at}": values for at, values in enumerate(arrays.values())}  # noqa: F841 (DuckDB finds it by its name)
-        names = ", ".join(f"c{at} AS {quoted(name)}" for at, name in enumerate(arrays))
-        with atomic_path(path) as draft:
-            connection.execute(f"COPY (SELECT {names} FROM numbered) TO '{str(draft).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)")
-    finally:
-        connection.close()
+    numbered = {f"c{at}": values for at, values in enumerate(arrays.values())}  # noqa: F841 (DuckDB finds it by its name)
+    names = ", ".join(f"c{at} AS {quoted(name)}" for at, name in enumerate(arrays))
+    with connect() as connection, atomic_path(path) as draft:
+        connection.execute(f"COPY (SELECT {names} FROM numbered) TO {literal(str(draft))} (FORMAT parquet)")
 
 
 def _lists(columns: Mapping[str, Sequence[Any]]) -> list[list[Any]]:

@@ -84,8 +84,9 @@ def relabelled(data: Dataset, kind: str) -> Dataset:
         return [int(row) if row < first else f"id {row:06d} é" for row in rows]
 
     renamed = Dataset.from_arrays(
-        rename(data.user, data.n_users), rename(data.item, data.n_items), weights=data.weight, times=data.timestamp, name=data.name
-    )
+        rename(data.user, data.n_users), rename(data.item, data.n_items), weights=data.weight, times=data.time, name=data.name,
+        time_unit=data.time_unit,
+    )  # fmt: skip
     return renamed.with_columns(user_features=data.user_features, item_features=data.item_features)
 
 

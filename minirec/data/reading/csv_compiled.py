@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 from ...engine.backend import kernel, resolve, run_blocks
 from ...engine.reference.text import INTEGER, MISSING, NUMBER, PARSED, SKIP, TEXT
 from ..ids import IdIndex
+from .opening import as_plain_utf8
 from .raw import (
     Ids,
     Numbers,
     RawEvents,
-    as_whole,
+    Times,
     ids_from_array,
     numbers_from_array,
     renumbered,
     times_from_array,
 )
-from .textfile import Layout, all_whole, as_plain_utf8
+from .textfile import Layout, all_whole
 
 SMALLEST = 2**24  # bytes: below, another reader is done before the kernels are loaded
 _BLOCK = 2**22
@@ -32,7 +33,7 @@ _BLOCK = 2**22
 
 def read_csv_compiled(layout: Layout, roles: dict[str, int], text: dict[str, int]) -> RawEvents | None:
     """The picked columns of a delimited file; None without Numba, or where it is small or not plain. O(bytes)."""
-    if resolve() != "numba" or layout.path.stat().st_size < SMALLEST:
+    if resolve() != "numba" or layout.path.stat().st_size < SMALLEST or layout.bare_cr:
         return None
     if {roles.get("weight"), roles.get("time")} & {*text.values()}:
         return None  # one column as a number and as a text
@@ -52,16 +53,17 @@ def _read(path: Path, delimiter: str, layout: Layout, roles: dict[str, int], tex
     kinds, slots = np.full(len(layout.names), SKIP, np.int8), np.zeros(len(layout.names), np.int64)
     slots[used] = range(len(used))
     for role, at in roles.items():
-        numeric = role == "weight" or (role == "time" and not all_whole(layout, at))
-        kinds[at] = NUMBER if numeric else INTEGER if role != "kind" and all_whole(layout, at) else TEXT
+        kinds[at] = NUMBER if role == "weight" else INTEGER if role != "kind" and all_whole(layout, at) else TEXT
     kinds[list(text.values())] = TEXT
     whole, real = np.empty((len(used), first[-1]), np.int64), np.empty((len(used), first[-1]))
     parse, quote = kernel("parse_fields", "numba"), ord(layout.quote or "\0")
 
+    promised = {roles[role] for role in ("user", "item", "time") if role in roles}
+
     def parse_block(block: int, _: int) -> int:
         return int(parse(data, edges[block], edges[block + 1], ord(delimiter), quote, kinds, slots, first[block], whole, real))
 
-    while (odd := set(run_blocks(parse_block, len(edges) - 1, 1)) - {PARSED}) <= {roles["user"], roles["item"]} and odd:
+    while (odd := set(run_blocks(parse_block, len(edges) - 1, 1)) - {PARSED}) <= promised and odd:
         kinds[list(odd)] = TEXT  # the first rows promised integers, a later one broke the promise
     if odd:
         return None
@@ -72,26 +74,31 @@ def _read(path: Path, delimiter: str, layout: Layout, roles: dict[str, int], tex
     def ids(role: str) -> Ids:
         at = roles[role]
         if at in coded:
-            return as_whole(coded[at])
+            return coded[at]
         values = whole[slots[at]]
         return ids_from_array(values, values == MISSING, f"{role} id")
 
-    def numbers(role: str) -> Numbers | None:
-        if role not in roles:
+    def weight() -> Numbers | None:
+        if "weight" not in roles:
             return None
-        at = roles[role]
-        values = (whole if kinds[at] == INTEGER else real)[slots[at]]
-        missing = values == MISSING if kinds[at] == INTEGER else np.isnan(values)
-        return (numbers_from_array if role == "weight" else times_from_array)(values, missing)
+        values = real[slots[roles["weight"]]]
+        return numbers_from_array(values, np.isnan(values))
+
+    def time() -> Times | Ids | None:
+        if "time" not in roles or roles["time"] in coded:
+            return coded[roles["time"]] if "time" in roles else None
+        values = whole[slots[roles["time"]]]
+        return times_from_array(values, values == MISSING)
 
     return RawEvents(
         ids("user"),
         ids("item"),
-        numbers("weight"),
-        numbers("time"),
+        weight(),
+        time(),
         ids("kind") if "kind" in roles else None,
         {name: coded[at] for name, at in text.items()},
         str(layout.path),
+        header=(layout.names[roles["user"]], layout.names[roles["item"]]) if layout.header else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ import numpy as np
 from ...errors import DataError
 from ..account import Account
 from .csv_plain import Malformed
-from .raw import Ids, Numbers, RawEvents, ids_from_text
+from .opening import kind_of, text_lines
+from .raw import Ids, RawEvents, Times, coded
 from .roles import Pick
-from .textfile import text_lines
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,7 @@ def movielens(path: Path) -> MovieLens:
         if not found:
             raise DataError(f"{path}: no u.data, ratings.dat or ratings.csv in this folder")
         path = found[0]
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
+    kind_of(path)  # a missing file is said here
     if path.name.endswith((".csv", ".csv.gz")):
         return MovieLens(path, ",", "utf-8", True, _beside(path, "movies.csv"), ",", {"title": 1, "genres": 2})
     if path.name.endswith((".dat", ".dat.gz")):
@@ -72,14 +72,14 @@ def read_lists(path: Path, account: Account, *, encoding: str, ordered: bool) ->
         elif user:
             malformed.add(line, f"user {user} without items")
     malformed.close()
-    by_line = ids_from_text(users, "user id")
+    by_line = coded(users, "user id")
     counts = np.array(lengths, np.int64)
     time = None
     if ordered:
         place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        time = Numbers(place, np.zeros(len(place), bool), np.zeros(len(place), bool))
+        time = Times(place, np.zeros(len(place), bool), np.zeros(len(place), bool), "order")
     user_rows = np.repeat(by_line.rows, counts)
-    return RawEvents(Ids(by_line.distinct, user_rows), ids_from_text(tokens, "item id"), time=time, where=str(path))
+    return RawEvents(Ids(by_line.distinct, user_rows), coded(tokens, "item id"), time=time, where=str(path))
 
 
 def npz_arrays(path: Path) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def npz_arrays(path: Path) -> dict[str, Any]:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
-    except (ValueError, OSError, BadZipFile, AttributeError, TypeError, EOFError, KeyError) as error:
+    except (ValueError, OSError, BadZipFile, AttributeError, TypeError, EOFError, KeyError, MemoryError, SyntaxError, NotImplementedError, zlib.error) as error:
         raise DataError(f"{path}: not an npz file of plain arrays ({error})") from None
     columns = {name: array for name, array in arrays.items() if array.ndim == 1}
     if not columns:

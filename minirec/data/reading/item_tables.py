@@ -1,9 +1,9 @@
-"""Text about items from a second file or table: titles, genres, categories."""
+"""What is known of items and users, from a second file or table: titles, genres, numbers, tags, vectors."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,19 @@ import numpy as np
 from ...errors import DataError
 from ..account import Account
 from ..dataset import Dataset
+from ..features import feature_column
 from ..ids import IdIndex
 from .formats import npz_arrays
+from .memory import as_table
+from .opening import encoding_of, is_address, kind_of, local, text_lines
 from .parquet import parquet_columns, parquet_schema
-from .raw import WHOLE
+from .raw import MISSING, is_whole
+from .records import RECORD_FORMS, field_names, form_of_text, records, value_at
 from .roles import GUESSES, Pick, plain, position
 from .tables import column_names, table_columns
-from .textfile import sniff, split_lines, text_lines
+from .textfile import Layout, sniff, split_lines
+
+Text = Sequence[str | int] | Mapping[str, str | int] | None
 
 
 def with_items(
@@ -28,7 +34,8 @@ def with_items(
     account: Account,
     *,
     item: Pick = None,
-    text: Sequence[str | int] | Mapping[str, str | int] | None = None,
+    text: Text = None,
+    missing: Collection[str] = MISSING,
     delimiter: str | None = None,
     encoding: str | None = None,
     header: bool | None = None,
@@ -36,90 +43,150 @@ def with_items(
     """The data set with item features out of a table of items (a path, or a table in memory): one row an item.
 
     item : the id column (guessed by name, else the first). text : the columns to take, by name or position, or {feature: column};
-    default: all others. Ids meet as they are written; where the data set has integers, text that reads as one is turned into it.
-    Of an item that stands there twice the first row counts. Items of the table without events are left out; how many of the
-    data set's items were found is noted.
+    default: all others. A dictionary with ids as keys, {id: text, number, list of tags or vector}, is one feature; a SciPy matrix has a
+    row of numbers for each of the items 0, 1, .... A column of numbers stays one where some are missing (NaN), and so does one of a
+    text file; other columns are texts ("" where missing).
+    Ids meet in either spelling of a whole number. Of an item that stands there twice the first row counts. Items of the table without
+    events are left out; how many of the data set's items were found is noted, and it is a DataError where none is.
     """
-    where = str(source) if isinstance(source, (str, Path)) else "items"
-    names, columns = _columns(source, delimiter, encoding, header, where, account)
-    guesses = [at for guess in GUESSES["item"] for at, name in enumerate(names) if plain(name) in (guess, "id")]
-    key = position(names, item, where, "items") if item is not None and item is not False else guesses[0] if guesses else 0
-    if text is None:
-        taken = {name: at for at, name in enumerate(names) if at != key}
-    elif isinstance(text, Mapping):
-        taken = {name: position(names, pick, where, name) for name, pick in text.items()}
-    else:
-        taken = {names[at]: at for at in (position(names, pick, where, "item_text") for pick in text)}
-    rows = rows_of(data.items, columns[key])
-    known = np.flatnonzero(rows >= 0)
-    row, first = np.unique(rows[known], return_index=True)
-    features = {name: _placed(columns[at], row, known[first], data.n_items) for name, at in taken.items()}
-    account.note(f"{where}: {len(row):,} of {data.n_items:,} items found, with {', '.join(taken)}")
+    layout = {"delimiter": delimiter, "encoding": encoding, "header": header}
+    features = _features(data.items, "item", source, account, item, text, missing, layout)
     return replace(data, item_features={**data.item_features, **features})
 
 
 def read_columns(source: Any, account: Account) -> tuple[list[str], list[Sequence[Any]]]:
     """The names and the columns of a table with one row an id: a path, or a table in memory."""
-    return _columns(source, None, None, None, str(source) if isinstance(source, (str, Path)) else "table", account)
+    layout = {"delimiter": None, "encoding": None, "header": None}
+    return _columns(source, layout, str(source) if isinstance(source, (str, Path)) else "table", account)
 
 
-def rows_of(index: IdIndex, values: Sequence[Any]) -> Any:
-    """Rows of ids that may be written as text, -1 where unknown; missing values are unknown."""
-    text_to_int = len(index.offsets) == 1
-    ids = [_id(value, text_to_int) for value in values]
-    return index.rows(ids)
+def with_users(
+    data: Dataset,
+    source: Any,
+    account: Account,
+    *,
+    user: Pick = None,
+    text: Text = None,
+    missing: Collection[str] = MISSING,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
+) -> Dataset:
+    """The data set with user features out of a table of users; see `with_items`."""
+    layout = {"delimiter": delimiter, "encoding": encoding, "header": header}
+    features = _features(data.users, "user", source, account, user, text, missing, layout)
+    return replace(data, user_features={**data.user_features, **features})
 
 
-def _id(value: Any, text_to_int: bool) -> int | str:
+def _features(
+    index: IdIndex, side: str, source: Any, account: Account, key: Pick, text: Text, missing: Collection[str], layout: Mapping[str, Any]
+) -> dict[str, Any]:
+    where = str(source) if isinstance(source, (str, Path)) else f"{side}s"
+    names, columns = _by_id(index, source) or _columns(source, layout, where, account)
+    guesses = [at for guess in GUESSES[side] for at, name in enumerate(names) if plain(name) in (guess, "id")]
+    at_key = position(names, key, where, f"{side}s") if key is not None and key is not False else guesses[0] if guesses else 0
+    if text is None:
+        taken = {name: at for at, name in enumerate(names) if at != at_key}
+    elif isinstance(text, Mapping):
+        taken = {name: position(names, pick, where, name) for name, pick in text.items()}
+    else:
+        taken = {names[at]: at for at in (position(names, pick, where, f"{side}s_text") for pick in text)}
+    ids = [_id(value) for value in columns[at_key]]
+    rows = index.rows(ids)
+    known = np.flatnonzero(rows >= 0)
+    if not len(known):
+        examples = " and ".join(repr(value) for value in [*index.ids(np.arange(min(len(index), 1))), *ids[:1]])
+        raise DataError(
+            f"{where}: none of its {len(ids):,} ids (column {names[at_key]!r}) is {'an' if side == 'item' else 'a'} {side} of the events, as in "
+            f"{examples}: is {side}s_id= the right column?"
+        )
+    row, first = np.unique(rows[known], return_index=True)
+    place = known[first].tolist()
+    features = {
+        name: feature_column([columns[at][n] for n in place], row, len(index), name, missing=missing) for name, at in taken.items()
+    }
+    account.note(f"{where}: {len(row):,} of {len(index):,} {side}s found, with {', '.join(taken)}")
+    return features
+
+
+def _id(value: Any) -> int | str:
+    """An id of a table as a lookup takes it; what is no id is the empty text, which is nobody's."""
     if isinstance(value, (float, np.floating)) and value == np.floor(value):
         value = int(value)
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        return int(value) if text_to_int else str(value)
+    if isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)):
+        return int(value) if -(2**63) <= int(value) < 2**63 else str(value)
     text = "" if value is None else str(value).strip()
-    return int(text.split(".")[0]) if text_to_int and WHOLE.fullmatch(text) else text
+    return text.split(".")[0] if is_whole(text) else text
 
 
-def _placed(column: Sequence[Any], row: Any, taken: Any, n: int) -> Any:
-    values = [column[at] for at in taken.tolist()]
-    if values and all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in values):
-        numbers = np.full(n, np.nan)
-        numbers[row] = values
-        return numbers
-    texts = np.full(n, "", object)
-    texts[row] = ["" if v is None or v != v else str(v).strip() for v in values]
-    return texts
+def _by_id(index: IdIndex, source: Any) -> tuple[list[str], list[Sequence[Any]]] | None:
+    """Columns of a dictionary {id: value} and of a matrix with a row for each id; None for all other sources."""
+    if hasattr(source, "tocsr") and hasattr(source, "nnz"):
+        rows = np.asarray(source.tocsr().toarray())
+        return ["id", "vector"], [list(range(len(rows))), list(rows)]
+    if not isinstance(source, Mapping) or not source:
+        return None
+    try:
+        known = (index.rows(list(source)) >= 0).any()
+    except DataError:  # keys that cannot be ids are names of columns
+        return None
+    values = list(source.values())
+    if known:
+        first = next((value for value in values if value is not None), None)
+        name = "text" if isinstance(first, str) else "value" if np.ndim(first) == 0 else "tags" if _of_texts(first) else "vector"
+        return ["id", name], [list(source), values]
+    if all(isinstance(value, Mapping) for value in values):  # {feature: {id: value}}
+        ids = list(dict.fromkeys(key for value in values for key in value))
+        return ["id", *map(str, source)], [ids, *([value.get(key) for key in ids] for value in values)]
+    return None
 
 
-def _columns(
-    source: Any, delimiter: str | None, encoding: str | None, header: bool | None, where: str, account: Account
-) -> tuple[list[str], list[Sequence[Any]]]:
-    if not isinstance(source, (str, Path)):
-        names = column_names(source)
-        if names is None:
-            raise DataError(f"items: a path or a table is needed, got {type(source).__name__}")
-        return names, table_columns(source, names)
-    path = Path(source)
-    if path.suffix in (".parquet", ".pq"):
-        names = [name for name, _ in parquet_schema(path)]
-        fetched = parquet_columns(path, names)
-        return names, [fetched[name].tolist() for name in names]
-    if path.suffix == ".npz":
-        arrays = npz_arrays(path)
-        return list(arrays), [array.tolist() for array in arrays.values()]
-    return _text_columns(path, delimiter, encoding, header, account)
+def _of_texts(value: Any) -> bool:
+    return all(isinstance(entry, str) for entry in value)
 
 
-def _text_columns(
-    path: Path, delimiter: str | None, encoding: str | None, header: bool | None, account: Account
-) -> tuple[list[str], list[Sequence[Any]]]:
+def _columns(source: Any, layout: Mapping[str, Any], where: str, account: Account) -> tuple[list[str], list[Sequence[Any]]]:
+    if not isinstance(source, (str, Path)) and not is_address(source):
+        try:
+            table = as_table(source)
+        except DataError:
+            raise DataError(f"{where}: a path or a table is needed, got {type(source).__name__}") from None
+        names = column_names(table) or []
+        return names, table_columns(table, names)
+    with local(source) as path:
+        kind = kind_of(path)
+        if kind == "parquet":
+            names = [name for name, _ in parquet_schema(path)]
+            fetched = parquet_columns(path, names)
+            return names, [fetched[name].tolist() for name in names]
+        if kind == "npz":
+            arrays = npz_arrays(path)
+            return list(arrays), [array.tolist() for array in arrays.values()]
+        encoding = encoding_of(path, layout["encoding"])
+        form = "csv" if layout["delimiter"] else _form(path, encoding)
+        if form in RECORD_FORMS:
+            names = field_names(records(path, form, encoding), where)
+            found = [record for _, record in records(path, form, encoding) if record is not None]
+            return names, [[value_at(record, name) for record in found] for name in names]
+        return _text_columns(path, layout, account)
+
+
+def _form(path: Path, encoding: str) -> str:
+    try:
+        return form_of_text(path, encoding)
+    except DataError:  # not of this encoding: the reader of delimited text tries another
+        return "csv"
+
+
+def _text_columns(path: Path, given: Mapping[str, Any], account: Account) -> tuple[list[str], list[Sequence[Any]]]:
     """A small delimited file, by the standard library; without a given encoding UTF-8, else Latin-1."""
     try:
-        layout = sniff(path, encoding=encoding, delimiter=delimiter, header=header)
+        layout = sniff(path, **given)
         rows = _rows(layout)
     except DataError:
-        if encoding is not None:
+        if given["encoding"] is not None:
             raise
-        layout = sniff(path, encoding="latin-1", delimiter=delimiter, header=header)
+        layout = sniff(path, **{**given, "encoding": "latin-1"})
         rows = _rows(layout)
         account.note(f"{path}: not valid UTF-8, read as Latin-1")
     rows = [row for row in rows[layout.skip :] if row and row != [""]]
@@ -129,7 +196,7 @@ def _text_columns(
     return layout.names, list(zip(*whole, strict=True)) if whole else [() for _ in layout.names]
 
 
-def _rows(layout: Any) -> list[list[str]]:
+def _rows(layout: Layout) -> list[list[str]]:
     try:
         return list(split_lines(text_lines(layout.path, layout.encoding), layout.delimiter, layout.quote))
     except csv.Error as error:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...errors import DataError, MissingExtraError
-from .duck import Column, connect, duckdb_error, has_duckdb, quoted
+from .duck import Column, connect, duckdb_error, file_name, has_duckdb, quoted, raise_limits
 from .tables import column_of
-from .textfile import open_binary
+from .opening import kind_of
 
 
 def parquet_schema(path: Path) -> list[tuple[str, str]]:
     """Names and types (in the words of the engine) of the columns."""
-    open_binary(path).close()  # a missing file is said here
+    kind_of(path)  # a missing file is said here
     if has_duckdb():
-        return [(str(name), str(kind)) for name, kind, *_ in _duckdb(path, "DESCRIBE SELECT * FROM read_parquet(?)").fetchall()]
+        with _duckdb(path, "DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning=false)") as found:
+            return [(str(name), str(kind)) for name, kind, *_ in found.fetchall()]
     pyarrow, parquet = _pyarrow()
     try:
         schema = parquet.read_schema(path)
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({error})") from None
     return [(str(name), str(kind)) for name, kind in zip(schema.names, schema.types, strict=True)]
 
@@ -30,12 +32,13 @@ def parquet_schema(path: Path) -> list[tuple[str, str]]:
 def parquet_columns(path: Path, names: Sequence[str]) -> dict[str, Column]:
     """Columns in the order of the file; one with missing entries is a masked array."""
     if has_duckdb():
-        fetched: dict[str, Column] = _duckdb(path, f"SELECT {', '.join(map(quoted, names))} FROM read_parquet(?)").fetchnumpy()
+        with _duckdb(path, f"SELECT {', '.join(map(quoted, names))} FROM read_parquet(?, hive_partitioning=false)") as found:
+            fetched: dict[str, Column] = found.fetchnumpy()
         return fetched
     pyarrow, parquet = _pyarrow()
     try:
         table = parquet.read_table(path, columns=list(names))
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({error})") from None
     columns: dict[str, Column] = {}
     for name in names:
@@ -44,11 +47,14 @@ def parquet_columns(path: Path, names: Sequence[str]) -> dict[str, Column]:
     return columns
 
 
-def _duckdb(path: Path, query: str) -> Any:
-    try:
-        return connect().execute(query, [str(path)])
-    except duckdb_error() as error:
-        raise DataError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
+@contextmanager
+def _duckdb(path: Path, query: str) -> Iterator[Any]:
+    with connect() as connection:
+        try:
+            yield connection.execute(query, [file_name(path)])
+        except duckdb_error() as error:
+            raise_limits(error)
+            raise DataError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
 
 
 def _pyarrow() -> tuple[Any, Any]:

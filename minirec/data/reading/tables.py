@@ -17,6 +17,7 @@ from .raw import (
     Ids,
     Numbers,
     RawEvents,
+    Times,
     ids_from_array,
     ids_from_objects,
     numbers_from_array,
@@ -62,6 +63,8 @@ def take_column(source: Any, at: int) -> Any:
     """The column at a position of a table as `column_names` knows it."""
     if hasattr(source, "column_names"):  # Arrow
         return source.column(at)
+    if hasattr(source, "iloc"):  # pandas, where names may stand twice
+        return source.iloc[:, at]
     return source[list(source if isinstance(source, Mapping) else source.columns)[at]]
 
 
@@ -71,11 +74,12 @@ def from_columns(columns: Mapping[str, Column], text: Mapping[str, Column], wher
     return RawEvents(
         _ids(columns["user"], f"{where}: user id"),
         _ids(columns["item"], f"{where}: item id"),
-        None if weight is None else _numbers(weight, times=False),
-        None if time is None else _numbers(time, times=True),
+        None if weight is None else _weights(weight),
+        None if time is None else _times(time),
         None if kind is None else _ids(_as_strings(kind), f"{where}: kind"),
         {name: _ids(_as_strings(column), name) for name, column in text.items()},
         where,
+        typed=True,
     )
 
 
@@ -86,11 +90,18 @@ def _ids(column: Column, what: str) -> Ids:
     return ids_from_objects(list(values), what)
 
 
-def _numbers(column: Column, *, times: bool) -> Numbers:
+def _weights(column: Column) -> Numbers:
     values, missing = column
     if isinstance(values, np.ndarray) and missing is not None:
-        return times_from_array(values, missing) if times else numbers_from_array(values, missing)
-    return times_from_objects(list(values)) if times else numbers_from_objects(list(values))
+        return numbers_from_array(values, missing)
+    return numbers_from_objects(list(values))
+
+
+def _times(column: Column) -> Times | Ids:
+    values, missing = column
+    if isinstance(values, np.ndarray) and missing is not None:
+        return times_from_array(values, missing)
+    return times_from_objects(list(values))
 
 
 def _as_strings(column: Column) -> Column:
@@ -115,11 +126,15 @@ def column_of(column: Any) -> Column:
     elif hasattr(column, "drop_nulls"):  # polars
         missing = np.asarray(column.is_null().to_list(), bool)
         values = _spread(np.asarray(column.drop_nulls().to_numpy()), missing)
+    elif not hasattr(column, "isna"):
+        if isinstance(column, (str, bytes, set, frozenset, Mapping)) or not hasattr(column, "__iter__"):
+            raise DataError(f"a column is a list or an array, got a {type(column).__name__}")
+        return list(column), None
     else:  # pandas
         missing = np.asarray(column.isna(), bool)
         dense = column[~missing]
-        if str(dense.dtype).startswith("datetime64"):
-            dense = dense.to_numpy(dtype="datetime64[us]")  # a time zone is turned into UTC
+        if getattr(dense.dtype, "tz", None) is not None:
+            dense = dense.dt.tz_convert("UTC").dt.tz_localize(None)
         values = _spread(np.asarray(dense.to_numpy() if hasattr(dense, "to_numpy") else dense), missing)
     if values.ndim != 1:
         raise DataError(f"a column must be one-dimensional, got shape {values.shape}")

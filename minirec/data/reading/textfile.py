@@ -1,34 +1,28 @@
-"""Text files before they are parsed: compression, encoding, delimiter, header; the same answer for every engine."""
+"""How a delimited text file is laid out: delimiter, quotes, header; the same answer for every engine."""
 
 from __future__ import annotations
 
 import codecs
 import csv
-import gzip
-import io
-import shutil
-import zlib
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import Any
 
 from ...errors import DataError
-from .raw import WHOLE
-from .roles import GUESSES, plain, refuse_wide
+from .opening import SAMPLE, damage_is_an_error, encoding_of, is_utf8, open_binary, text_lines
+from .raw import MISSING, is_whole
+from .roles import GUESSES, plain, refuse_wide, untyped
 
-SEPARATOR = "\x1f"  # stands in for a delimiter of several characters
-_SAMPLE = 2**18
-_LONGEST_LINE = 2**23
-_CHUNK = 2**22
+_LONGEST_FIRST_LINE = 2**23
+_LINE_END = re.compile("\r\n|\n|\r")
 
 
 @dataclass(frozen=True)
 class Layout:
     """How a delimited file is laid out. `quote` is "" where quotes mean nothing; `skip` counts the lines before the first row (blank
-    ones and the header); `sample` holds the first rows, without header."""
+    ones and the header); `sample` holds the first rows, without header; `bare_cr`: lines end in a carriage return alone."""
 
     path: Path
     encoding: str
@@ -38,37 +32,7 @@ class Layout:
     skip: int
     names: list[str]
     sample: list[list[str]]
-
-
-def open_binary(path: Path) -> IO[bytes]:
-    """The file, decompressed where it is gzip (by its first bytes, whatever its name)."""
-    try:
-        with open(path, "rb") as file:
-            magic = file.read(2)
-        return gzip.open(path) if magic == b"\x1f\x8b" else open(path, "rb")  # type: ignore[return-value]
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be opened: {error.strerror or error}") from None
-
-
-@contextmanager
-def damage_is_an_error(path: Path, encoding: str) -> Iterator[None]:
-    """Turn truncated gzip and wrong encodings into a DataError."""
-    try:
-        yield
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: the gzip file is damaged or truncated ({error}): fetch it again") from None
-    except UnicodeError as error:
-        raise DataError(f"{path}: not valid {encoding} ({error}): pass encoding=, such as 'latin-1' or 'utf-16'") from None
-    except LookupError:
-        raise DataError(f"{path}: unknown encoding {encoding!r}") from None
-
-
-def text_lines(path: Path, encoding: str) -> Iterator[str]:
-    """The lines of a text file, with their line ends."""
-    with damage_is_an_error(path, encoding), _open_text(path, encoding) as file:
-        yield from file
+    bare_cr: bool = False
 
 
 def sniff(path: Path, *, encoding: str | None, delimiter: str | None, header: bool | None, by_position: bool = False) -> Layout:
@@ -78,22 +42,24 @@ def sniff(path: Path, *, encoding: str | None, delimiter: str | None, header: bo
     Quotes count except in files with `::` or named *.dat. Header: a first line that names a user and an item column as minirec
     guesses them, or, where columns are not picked by position, one without numbers.
     """
-    encoding = encoding or "utf-8"
+    encoding = encoding_of(path, encoding)
     start, complete = _start(path, encoding)
-    lines = start.split("\n")[: None if complete else -1]  # the last line may be cut off
+    lines = _LINE_END.split(start)[: None if complete else -1]  # the last line may be cut off
     blank = next((at for at, line in enumerate(lines) if line.strip()), None)
     if blank is None:
         raise DataError(f"{path}: the file is empty")
-    lines = [line.rstrip("\r") for line in lines[blank : blank + 200] if line.strip()]
+    lines = [line for line in lines[blank : blank + 200] if line.strip()]
+    bare_cr = "\r" in start and "\n" not in start
     delimiter = delimiter or _delimiter(lines, path)
     quote = "" if len(delimiter) > 1 or ".dat" in path.suffixes else '"'
     rows = [_fields(line, delimiter, quote) for line in lines]
     refuse_wide(len(rows[0]), str(path))
     if header is None:
         header = _is_header(rows, by_position)
-    names = [name.strip() for name in rows[0]] if header else [f"column {at}" for at in range(len(rows[0]))]
+    names = untyped([name.strip() for name in rows[0]]) if header else [f"column {at}" for at in range(len(rows[0]))]
     sample = rows[1:] if header else rows
-    return Layout(path, encoding, delimiter, quote, header, blank + int(header), names, [row for row in sample if len(row) == len(names)])
+    fitting = [row for row in sample if len(row) == len(names)]
+    return Layout(path, encoding, delimiter, quote, header, blank + int(header), names, fitting, bare_cr)
 
 
 def split_lines(lines: Iterator[str] | list[str], delimiter: str, quote: str) -> Iterator[list[str]]:
@@ -103,66 +69,33 @@ def split_lines(lines: Iterator[str] | list[str], delimiter: str, quote: str) ->
     return (line.rstrip("\r\n").split(delimiter) for line in lines)
 
 
-@contextmanager
-def as_plain_utf8(path: Path, encoding: str = "utf-8", delimiter: str = ",") -> Iterator[tuple[Path, str]]:
-    """A path and a one-character delimiter that any engine can read: the file itself where it is plain UTF-8, else a copy without
-    compression, in UTF-8, and with the delimiter replaced, for as long as the block lasts."""
-    with open(path, "rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    as_it_is = _is_utf8(encoding) and len(delimiter) == 1
-    if as_it_is and not packed:
-        yield path, delimiter
-        return
-    separator = delimiter if len(delimiter) == 1 else SEPARATOR
-    with TemporaryDirectory(prefix="minirec-") as folder:
-        copy = Path(folder) / "events"
-        with damage_is_an_error(path, encoding), open(copy, "wb") as target:
-            if as_it_is:
-                with open_binary(path) as packed_file:
-                    shutil.copyfileobj(packed_file, target, _CHUNK)
-            else:
-                with _open_text(path, encoding) as source:
-                    _translate(source, target, path, delimiter, separator)
-        yield copy, separator
-
-
-def _translate(source: IO[str], target: IO[bytes], path: Path, delimiter: str, separator: str) -> None:
-    while lines := source.readlines(_CHUNK):
-        chunk = "".join(lines)
-        if separator != delimiter and separator in chunk:
-            raise DataError(f"{path}: the file holds the control character 0x1F; use a delimiter of one character")
-        target.write(chunk.replace(delimiter, separator).encode())
-
-
-def _open_text(path: Path, encoding: str) -> IO[str]:
-    return io.TextIOWrapper(open_binary(path), "utf-8-sig" if _is_utf8(encoding) else encoding, newline="")
-
-
-def _is_utf8(encoding: str) -> bool:
-    return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii", "us-ascii")
+def split_rows(layout: Layout) -> Iterator[tuple[int, dict[str, str] | None]]:
+    """The rows as records {column: text} with their lines; None for a row with another number of fields."""
+    lines = text_lines(layout.path, layout.encoding)
+    for line, row in enumerate(split_lines(lines, layout.delimiter, layout.quote), 1):
+        if line > layout.skip and row and row != [""]:
+            yield line, dict(zip(layout.names, row, strict=True)) if len(row) == len(layout.names) else None
 
 
 def _start(path: Path, encoding: str) -> tuple[str, bool]:
     """The decoded beginning of the file, with at least one whole line, and whether that is all of it."""
     with damage_is_an_error(path, encoding), open_binary(path) as file:
-        data = file.read(_SAMPLE)
-        while b"\n" not in data and len(data) < _LONGEST_LINE and (more := file.read(_SAMPLE)):
+        data = file.read(SAMPLE)
+        while not (b"\n" in data or b"\r" in data) and len(data) < _LONGEST_FIRST_LINE and (more := file.read(SAMPLE)):
             data += more
         complete = not file.read(1)
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff") and _is_utf8(encoding):
-            raise DataError(f"{path}: this looks like UTF-16; pass encoding='utf-16'")
         if b"\0" in data[:1000] and not encoding.lower().startswith(("utf-16", "utf-32", "utf16", "utf32")):
             raise DataError(f"{path}: this is not a text file; pass format= if it is of a known kind")
-        if not complete and b"\n" not in data:
-            raise DataError(f"{path}: the first line is longer than {_LONGEST_LINE:,} bytes; this is not an event log")
-        decoder: Any = codecs.getincrementaldecoder("utf-8-sig" if _is_utf8(encoding) else encoding)()
+        if not complete and b"\n" not in data and b"\r" not in data:
+            raise DataError(f"{path}: the first line is longer than {_LONGEST_FIRST_LINE:,} bytes; this is not an event log")
+        decoder: Any = codecs.getincrementaldecoder("utf-8-sig" if is_utf8(encoding) else encoding)()
         return decoder.decode(data, complete), complete
 
 
 def all_whole(layout: Layout, at: int) -> bool:
     """Whether a column holds integers, as programs write them, as far as the sample goes."""
-    fields = [row[at] for row in layout.sample if row[at]]
-    return bool(fields) and all(WHOLE.fullmatch(field) and "." not in field for field in fields)
+    fields = [row[at] for row in layout.sample if row[at] and row[at] not in MISSING]
+    return bool(fields) and all(is_whole(field) and "." not in field for field in fields)
 
 
 def _delimiter(lines: list[str], path: Path) -> str:

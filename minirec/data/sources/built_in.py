@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError, MissingExtraError, ParameterError
-from ..dataset import Dataset, align_features
+from ..clock import from_datetimes
+from ..dataset import Dataset
+from ..features import align_features
 from ..ids import IdIndex, factorize
 from ..reading.duck import Column
 from ..reading.parquet import parquet_columns
@@ -75,7 +77,7 @@ def _complete_journey() -> Dataset:
         user,
         item,
         lines["quantity"].astype(np.float32),
-        lines["transaction_timestamp"].astype("datetime64[s]").astype(np.int64),
+        from_datetimes(lines["transaction_timestamp"])[0],
         user_features=_joined(folder / "demographics.parquet", "household_id", _DEMOGRAPHICS, users),
         item_features=_product_features(folder / "products.parquet", items),
         name="completejourney",

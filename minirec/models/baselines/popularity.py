@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...data.clock import PER_SECOND
 from ...data.dataset import Dataset
 from ...engine.ranking.topk import ConstantScorer, Scores, pairs_by_block
 from ...errors import DataError
@@ -33,28 +34,28 @@ class Popularity(Recommender):
         low=1e-9,
         high=1e30,
         search=[None, 86400.0 * 7, 86400.0 * 30, 86400.0 * 90, 86400.0 * 365],
-        doc="h, in the unit of the timestamps (seconds, where they come from dates); None: no decay.",
+        doc="h, in seconds (in the numbers of the source where their unit is not known); None: no decay.",
     )
 
     scores_: Scores = fitted("items")
-    time_: int = fitted()  # T, time of the last event
+    time_: float = fitted()  # T, time of the last event, in seconds
 
     def estimate_memory(self, dataset: Dataset) -> int:
         return 8 * dataset.n_items + 48 * len(dataset)
 
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
-        self.time_ = 0 if train.timestamp is None else int(train.timestamp.max())
+        self.time_ = 0 if train.time is None else _seconds(train.time.max(), train.time_unit).item()
         self.scores_ = self._count(train).astype(np.float32)
 
     def _count(self, events: Dataset) -> np.ndarray[Any, np.dtype[np.float64]]:
         if self.half_life is None:
             return events.item_counts.astype(np.float64)
-        if events.timestamp is None:
+        if events.time is None:
             raise DataError(f"Popularity(half_life={self.half_life!r}) needs timestamps, and {events.name!r} has none")
         pair = events.user.astype(np.int64) * events.n_items + events.item
-        order = np.lexsort((events.timestamp, pair))
+        order = np.lexsort((events.time, pair))
         last = order[np.append(np.diff(pair[order]) != 0, True)]
-        age = float(self.time_) - events.timestamp[last].astype(np.float64)  # whole numbers could overflow
+        age = float(self.time_) - _seconds(events.time[last], events.time_unit)
         decay = np.exp2(-age / self.half_life)
         return np.bincount(events.item[last], weights=decay, minlength=events.n_items).astype(np.float64)
 
@@ -63,6 +64,12 @@ class Popularity(Recommender):
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
         return [Part("popularity", self.items_[item], float(self.scores_[item]))]
+
+
+def _seconds(ticks: Any, unit: str) -> Any:
+    """Ticks in seconds, with their fraction where they have one."""
+    per = PER_SECOND.get(unit, 1)
+    return ticks / per if per > 1 else ticks.astype(np.float64)  # whole numbers could overflow in a difference
 
 
 class Random(Recommender):

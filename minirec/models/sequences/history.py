@@ -262,5 +262,5 @@ class HistoryModel(Recommender, Generic[N]):
 def in_order(data: Dataset) -> Sequences:
     """The items of each user in the order of the events, as often as there are events."""
     place = np.arange(len(data))
-    order = np.lexsort((place, place if data.timestamp is None else data.timestamp, data.user))
+    order = np.lexsort((place, place if data.time is None else data.time, data.user))
     return Sequences.of_owners(data.user, data.item[order], (data.n_users, data.n_items))
