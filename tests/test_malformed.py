@@ -70,7 +70,7 @@ def model():
 
 REQUESTS = {
     "an unknown user": (lambda m: m.recommend("nobody"), UnknownIdError, "unknown user 'nobody'"),
-    "the number as text": (lambda m: m.recommend("100"), UnknownIdError, "but 100 is: mind the type"),
+    "half a number as text": (lambda m: m.recommend("100.5"), UnknownIdError, "unknown user"),
     "a user that is None": (lambda m: m.recommend([None]), DataError, "NoneType"),
     "k of nought": (lambda m: m.recommend(k=0), ParameterError, "k must be a whole number of at least 1, got 0"),
     "k of a half": (lambda m: m.recommend(k=0.5), ParameterError, "k must be"),

@@ -13,13 +13,9 @@ from numpy.typing import NDArray
 from ..data.account import Account
 from ..data.dataset import Dataset
 from ..data.ids import Id, IdIndex
-from ..data.reading.csv_plain import jsonl_keys
-from ..data.reading.formats import npz_arrays
-from ..data.reading.parquet import parquet_schema
-from ..data.reading.readers import read_with_account
+from ..data.reading.readers import file_columns, read_with_account
 from ..data.reading.roles import GUESSES, Pick, plain
 from ..data.reading.tables import column_names
-from ..data.reading.textfile import sniff
 from ..errors import DataError, ParameterError
 from ..models.contract.recommendations import Recommendations
 from .nested import Rows, from_arrays, from_mapping, from_nested, nested_file
@@ -144,20 +140,8 @@ def _names(source: Any, reading: dict[str, Any]) -> list[str]:
         return []
     if not isinstance(source, (str, Path)):
         return column_names(source) or []
-    path = Path(source).expanduser()
-    ending = reading.get("format") or {".pq": "parquet", ".ndjson": "jsonl"}.get(path.suffix.lower(), path.suffix.lower().lstrip("."))
-    if ending == "parquet":
-        return [name for name, _ in parquet_schema(path)]
-    if ending == "jsonl":
-        return jsonl_keys(path)
-    if ending == "npz":
-        return list(npz_arrays(path))
-    if ending in ("sqlite", "sqlite3", "db", "adjacency", "sequences"):
-        return []
-    layout = sniff(
-        path, encoding=reading.get("encoding"), delimiter=reading.get("delimiter"), header=reading.get("header"), by_position=False
-    )
-    return layout.names if layout.header else []
+    told = {name: reading[name] for name in ("format", "encoding", "delimiter", "header") if name in reading}
+    return file_columns(Path(source).expanduser(), **told)
 
 
 def _guess(names: list[str], guesses: tuple[str, ...]) -> str | None:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..data.account import Account
 from ..data.ids import IdIndex
+from ..data.reading.opening import open_binary
 from ..data.reading.raw import as_whole, ids_from_objects
 from ..data.reading.roles import GUESSES, plain
-from ..data.reading.textfile import open_binary
 from ..errors import DataError
 
 _ITEM_KEYS = ("items", "recommendations", "recs", "list", "itemids", "ids")

@@ -16,6 +16,7 @@ from . import clock
 from .features import Features, align_features
 from .ids import Id, IdIndex, Rows, factorize
 
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Events in columns, two id indexes, optional features of users and items.

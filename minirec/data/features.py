@@ -50,11 +50,15 @@ def feature_column(
 def _is_missing(value: Any, missing: Collection[str]) -> bool:
     if isinstance(value, str):
         return not value.strip() or value.strip() in missing
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, (float, np.floating)) and bool(value != value))
+    return (
+        value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, (float, np.floating)) and bool(value != value))
+    )
 
 
 def _is_number(value: Any, texts: bool) -> bool:
-    return isinstance(value, (int, float, np.number, np.bool_)) or (texts and isinstance(value, str) and _NUMBER.fullmatch(value) is not None)
+    return isinstance(value, (int, float, np.number, np.bool_)) or (
+        texts and isinstance(value, str) and _NUMBER.fullmatch(value) is not None
+    )
 
 
 def _is_vector(value: Any) -> bool:

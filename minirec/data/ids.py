@@ -52,9 +52,7 @@ class IdIndex:
 
     __slots__ = ("_lookup", "came_as_text", "ints", "offsets", "text")
 
-    def __init__(
-        self, ints: NDArray[np.int64], text: NDArray[np.uint8], offsets: NDArray[np.int64], *, came_as_text: bool = False
-    ) -> None:
+    def __init__(self, ints: NDArray[np.int64], text: NDArray[np.uint8], offsets: NDArray[np.int64], *, came_as_text: bool = False) -> None:
         self.ints, self.text, self.offsets, self.came_as_text = ints, text, offsets, came_as_text
         self._lookup: dict[str, int] | None = None
 
@@ -197,9 +195,7 @@ class IdIndex:
 def _is_number(text: str) -> bool:
     """Whether a string is a whole number of 64 bits, written as Python would."""
     digits = text.removeprefix("-")
-    return (
-        digits.isascii() and digits.isdecimal() and len(digits) < 20 and str(int(text)) == text and _INT64.min <= int(text) <= _INT64.max
-    )
+    return digits.isascii() and digits.isdecimal() and len(digits) < 20 and str(int(text)) == text and _INT64.min <= int(text) <= _INT64.max
 
 
 def _as_int_array(values: Any) -> NDArray[np.int64] | None:

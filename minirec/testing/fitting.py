@@ -133,9 +133,7 @@ def inputs_stay_as_they_are(subject: Subject) -> None:
     deny: dict[Any, Any] = {0: items[7:9]}
     model.recommend(history=history, weights=weights, candidates=candidates, deny=deny)
     model.recommend(asked, k=3)
-    unchanged = Dataset.from_arrays(
-        data.users.ids(data.user), data.items.ids(data.item), data.weight, data.time, time_unit=data.time_unit
-    )
+    unchanged = Dataset.from_arrays(data.users.ids(data.user), data.items.ids(data.item), data.weight, data.time, time_unit=data.time_unit)
     expect(unchanged.fingerprint == before and np.array_equal(data.matrix.to_dense(), matrix), "fit changed the data set")
     expect(history == [items[:3], items[4:6]] and weights == [[1.0, 2.0, 3.0], [1.0, 1.0]], "recommend changed the history")
     expect(candidates.tolist() == items[::-1] and deny == {0: items[7:9]} and asked.tolist() == users[:3], "recommend changed a filter")

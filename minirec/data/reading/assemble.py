@@ -177,7 +177,7 @@ def _filled_weight(weight: Numbers, sieve: _Sieve, negatives: str | None, where:
     elif negatives is None and below.any():
         sieve.account.warn(
             f"{where}: {int(below.sum()):,} weights are negative (the least is {weight.values[below].min():g}), and most models take a "
-            "weight for a strength of interest. Pass negatives='drop', or negatives='keep' to have them as they are, or clean with min_weight"
+            "weight for a strength of interest. Pass negatives='drop', or 'keep' to have them as they are, or clean with min_weight"
         )
     gaps = weight.missing & sieve.keep
     if not gaps.any():

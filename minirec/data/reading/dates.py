@@ -19,15 +19,17 @@ from ...errors import DataError, ParameterError
 
 _DAY, _NANO = 86_400, 10**9
 _EPOCH = date(1970, 1, 1).toordinal()
-_MONTHS = {name: at for at, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_MONTHS = {name: at for at, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)}
 _ZONE = r"(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)"
 _TIME = rf"(?:[T ,]\s*(?P<h>\d\d?):(?P<m>\d\d)(?::(?P<s>\d\d)(?:[.,](?P<f>\d{{1,9}})\d*)?)?\s*(?P<ap>[AP]\.?M\.?)?\s*{_ZONE}?)?"
 _YMD = re.compile(rf"(?P<y>\d{{4}})(?P<sep>[-/.])(?P<mo>\d\d?)(?P=sep)(?P<d>\d\d?){_TIME}", re.IGNORECASE)
-_BASIC = re.compile(rf"(?P<y>\d{{4}})(?P<mo>\d\d)(?P<d>\d\d)(?:T?(?P<h>\d\d)(?P<m>\d\d)(?:(?P<s>\d\d))?(?:[.,](?P<f>\d{{1,9}})\d*)?(?P<ap>\b)?{_ZONE}?)?")
+_BASIC = re.compile(
+    rf"(?P<y>\d{{4}})(?P<mo>\d\d)(?P<d>\d\d)(?:T?(?P<h>\d\d)(?P<m>\d\d)(?:(?P<s>\d\d))?(?:[.,](?P<f>\d{{1,9}})\d*)?(?P<ap>\b)?{_ZONE}?)?"
+)
 _WEEK = re.compile(rf"(?P<y>\d{{4}})-?W(?P<w>\d\d)(?:-?(?P<wd>[1-7]))?{_TIME}", re.IGNORECASE)
 _TWO = re.compile(rf"(?P<a>\d\d?)(?P<sep>[/.\- ])(?P<b>\d\d?)(?:(?P=sep)|,? )(?P<y>\d{{4}}|\d\d){_TIME}", re.IGNORECASE)
 _WORD = r"(?P<mon>[A-Za-z]{3})[a-z]*\.?"
-_CLOCK = rf"(?P<h>\d\d?):(?P<m>\d\d)(?::(?P<s>\d\d)(?:[.,](?P<f>\d{{1,9}})\d*)?)?\s*(?P<ap>[AP]\.?M\.?)?"
+_CLOCK = r"(?P<h>\d\d?):(?P<m>\d\d)(?::(?P<s>\d\d)(?:[.,](?P<f>\d{1,9})\d*)?)?\s*(?P<ap>[AP]\.?M\.?)?"
 _NAMED = [
     re.compile(rf"(?:[A-Z][a-z]{{2}},? )?{_WORD} +(?P<d>\d\d?) {_CLOCK} (?:{_ZONE} )?(?P<y>\d{{4}})", re.IGNORECASE),  # C and Twitter
     re.compile(rf"(?:[A-Z][a-z]+,? )?(?P<d>\d\d?)[- ]{_WORD}[- ,]+(?P<y>\d{{4}}|\d\d){_TIME}", re.IGNORECASE),  # 03 Apr 2012, e-mail
@@ -120,7 +122,7 @@ def _by_format(time_format: str) -> Callable[[str], tuple[int, int]]:
         raise ParameterError(f"time_format is a format of strptime, such as '%d/%m/%Y %H:%M', got {time_format!r}")
 
     def parse(text: str) -> tuple[int, int]:
-        return instant(datetime.strptime(text, time_format))  # noqa: DTZ007
+        return instant(datetime.strptime(text, time_format))
 
     return parse
 

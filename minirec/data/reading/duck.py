@@ -80,7 +80,7 @@ def literal(text: str) -> str:
 def unpack_zstd(path: Path) -> IO[bytes]:
     """The content of a zstd file: by Python 3.14 or a package that has zstd, else by DuckDB, line by line."""
     try:
-        from compression import zstd  # type: ignore[import-not-found]
+        from compression import zstd
     except ImportError:
         try:
             import zstandard as zstd

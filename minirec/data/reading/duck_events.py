@@ -108,9 +108,7 @@ def _count_rejects(connection: Any, layout: Layout, account: Account) -> bool:
     return True
 
 
-def _fetch(
-    connection: Any, roles: list[str], whole: dict[str, bool], text: list[str], where: str, unit: str | None = None
-) -> RawEvents:
+def _fetch(connection: Any, roles: list[str], whole: dict[str, bool], text: list[str], where: str, unit: str | None = None) -> RawEvents:
     """Raw events out of the temporary table or view `events`; `unit` is that of a time column of dates."""
 
     def column(name: str) -> Column:

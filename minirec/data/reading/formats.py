@@ -89,7 +89,19 @@ def npz_arrays(path: Path) -> dict[str, Any]:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
-    except (ValueError, OSError, BadZipFile, AttributeError, TypeError, EOFError, KeyError, MemoryError, SyntaxError, NotImplementedError, zlib.error) as error:
+    except (
+        ValueError,
+        OSError,
+        BadZipFile,
+        AttributeError,
+        TypeError,
+        EOFError,
+        KeyError,
+        MemoryError,
+        SyntaxError,
+        NotImplementedError,
+        zlib.error,
+    ) as error:
         raise DataError(f"{path}: not an npz file of plain arrays ({error})") from None
     columns = {name: array for name, array in arrays.items() if array.ndim == 1}
     if not columns:

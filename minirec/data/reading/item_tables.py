@@ -97,14 +97,12 @@ def _features(
     if not len(known):
         examples = " and ".join(repr(value) for value in [*index.ids(np.arange(min(len(index), 1))), *ids[:1]])
         raise DataError(
-            f"{where}: none of its {len(ids):,} ids (column {names[at_key]!r}) is {'an' if side == 'item' else 'a'} {side} of the events, as in "
-            f"{examples}: is {side}s_id= the right column?"
+            f"{where}: of its {len(ids):,} ids (column {names[at_key]!r}) none is among the {side}s of the events, as in {examples}: is "
+            f"{side}s_id= the right column?"
         )
     row, first = np.unique(rows[known], return_index=True)
     place = known[first].tolist()
-    features = {
-        name: feature_column([columns[at][n] for n in place], row, len(index), name, missing=missing) for name, at in taken.items()
-    }
+    features = {name: feature_column([columns[at][n] for n in place], row, len(index), name, missing=missing) for name, at in taken.items()}
     account.note(f"{where}: {len(row):,} of {len(index):,} {side}s found, with {', '.join(taken)}")
     return features
 
@@ -133,16 +131,14 @@ def _by_id(index: IdIndex, source: Any) -> tuple[list[str], list[Sequence[Any]]]
     values = list(source.values())
     if known:
         first = next((value for value in values if value is not None), None)
-        name = "text" if isinstance(first, str) else "value" if np.ndim(first) == 0 else "tags" if _of_texts(first) else "vector"
+        listed = not isinstance(first, str) and hasattr(first, "__iter__")
+        texts = all(isinstance(entry, str) for entry in (list(first) if listed else [first]))  # type: ignore[arg-type]
+        name = ("tags" if texts else "vector") if listed else "text" if texts else "value"
         return ["id", name], [list(source), values]
     if all(isinstance(value, Mapping) for value in values):  # {feature: {id: value}}
         ids = list(dict.fromkeys(key for value in values for key in value))
         return ["id", *map(str, source)], [ids, *([value.get(key) for key in ids] for value in values)]
     return None
-
-
-def _of_texts(value: Any) -> bool:
-    return all(isinstance(entry, str) for entry in value)
 
 
 def _columns(source: Any, layout: Mapping[str, Any], where: str, account: Account) -> tuple[list[str], list[Sequence[Any]]]:

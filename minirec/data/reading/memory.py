@@ -19,7 +19,8 @@ def as_table(source: Any) -> Any:
     """A table with named columns for any source in memory; DataError, with what to pass, where it is none.
 
     Tables of pandas, polars and Arrow, and dictionaries of columns, stay as they are. A lazy frame is collected, a relation or a
-    reader of record batches is read; a SciPy matrix gives its entries (users are its rows, items its columns); rows of two to four values, give user, item, weight and time; dictionaries, one an event, give columns by name.
+    reader of record batches is read. A SciPy matrix gives its entries: users are its rows, items its columns. Rows of two to four
+    values give user, item, weight and time; dictionaries, one an event, give columns by name.
     """
     kind = f"{type(source).__module__.split('.')[0]}.{type(source).__name__}"
     if kind == "polars.LazyFrame":
@@ -41,8 +42,8 @@ def as_table(source: Any) -> Any:
     if hasattr(source, "__iter__") and not isinstance(source, (str, bytes, bytearray)):
         return _from_rows(list(source))
     raise DataError(
-        f"cannot read a {type(source).__name__}: pass a path, a table (pandas, polars, Arrow, a dictionary of columns), a SciPy matrix, rows of "
-        "(user, item, weight, time), or a database connection with query="
+        f"cannot read a {type(source).__name__}: pass a path, a table (pandas, polars, Arrow, a dictionary of columns), a SciPy matrix, "
+        "rows of (user, item, weight, time), or a database connection with query="
     )
 
 

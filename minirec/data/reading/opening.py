@@ -24,8 +24,8 @@ SAMPLE = 2**18
 LONGEST_LINE = 2**26  # characters: what is longer is cut, and so malformed
 _CHUNK = 2**22
 _MAGIC = (
-    (b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"),
-    (b"PAR1", "parquet"), (b"SQLite format 3\0", "sqlite"),
+    (b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"), (b"PAR1", "parquet"), (b"SQLite format 3\0", "sqlite"),
 )  # fmt: skip
 _FOREIGN = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it with `7z x` and read the file in it"),
@@ -41,7 +41,10 @@ _FOREIGN = (
     (b"\x89PNG", "a picture, not a text file"),
     (b"RDX", "an R data file: write the table as CSV"),
 )
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
 
 
 @contextmanager

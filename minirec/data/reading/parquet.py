@@ -11,8 +11,8 @@ import numpy as np
 
 from ...errors import DataError, MissingExtraError
 from .duck import Column, connect, duckdb_error, file_name, has_duckdb, quoted, raise_limits
-from .tables import column_of
 from .opening import kind_of
+from .tables import column_of
 
 
 def parquet_schema(path: Path) -> list[tuple[str, str]]:

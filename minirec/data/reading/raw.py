@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,7 +139,7 @@ def ids_from_array(values: NDArray[Any], missing: Bools, what: str) -> Ids:
     return Ids(index, rows)
 
 
-def _refuse_float(value: Any, what: str) -> None:
+def _refuse_float(value: Any, what: str) -> NoReturn:
     if value == np.floor(value) and np.isfinite(value):
         raise DataError(
             f"{what} {value!s} is a float beyond 2^53, where floats skip whole numbers: different ids may have become one. Read the column "
@@ -165,7 +165,7 @@ def ids_from_objects(values: Sequence[Any], what: str) -> Ids:
             value = None if value.is_nan() else int(value) if value.is_finite() and value == value.to_integral_value() else str(value)
         elif type(value).__name__ in ("NAType", "NaTType"):
             value = None
-        wide = wide or (type(value) is int and not _INT64.min <= value <= _INT64.max)
+        wide = wide or (type(value) is int and not -(2**63) <= int(value) < 2**63)
         clean.append(value)
     present = [value for value in clean if value is not None]
     if wide:
@@ -178,7 +178,13 @@ def ids_from_objects(values: Sequence[Any], what: str) -> Ids:
 
 def coded(values: Sequence[str | None], what: str) -> Ids:
     """The texts of a file, coded: blanks around are dropped, an empty field is missing."""
-    return ids_from_objects([(value.strip() or None) if value else None for value in values], what)
+    clean = [value.strip() if value else "" for value in values]
+    index, known = factorize([value for value in clean if value], what)
+    if len(known) == len(clean):
+        return Ids(index, known)
+    rows = np.full(len(clean), -1, np.int32)
+    rows[np.fromiter((value != "" for value in clean), bool, len(clean))] = known
+    return Ids(index, rows)
 
 
 # ---- weights ----------------------------------------------------------------------------------------------------------------------
@@ -249,7 +255,7 @@ def _weight_of(text: str) -> float:
 # ---- times ------------------------------------------------------------------------------------------------------------------------
 
 
-def times_from_array(values: NDArray[Any], missing: Bools) -> Times:
+def times_from_array(values: NDArray[Any], missing: Bools) -> Times | Ids:
     """Times from a NumPy column: whole numbers, numbers with a fraction, datetimes, or texts."""
     nothing = np.zeros(len(values), bool)
     kind = values.dtype.kind

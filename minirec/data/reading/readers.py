@@ -143,8 +143,15 @@ def read_with_account(
     else:
         raw = _read_memory(as_table(source), request, account, label)
     data = assemble(
-        raw, account, kind_weights=kind_weights, negatives=negatives, missing=missing, time_format=time_format, time_unit=time_unit, name=label
-    )  # fmt: skip
+        raw,
+        account,
+        kind_weights=kind_weights,
+        negatives=negatives,
+        missing=missing,
+        time_format=time_format,
+        time_unit=time_unit,
+        name=label,
+    )
     if items is not None:
         data = with_items(data, items, account, missing=missing, **settings["items"])
     if users is not None:
@@ -194,9 +201,7 @@ def _read_path(
             beside["users"] = (layout.users, {"delimiter": "\t", "header": True})
         fields = layout.settings.get("explode")
         others = {name: value for name, value in layout.settings.items() if name != "explode"}
-        request = replace(
-            request, picks=_with(request.picks, layout.picks), explode=request.explode or explode_fields(fields), **others
-        )
+        request = replace(request, picks=_with(request.picks, layout.picks), explode=request.explode or explode_fields(fields), **others)
         path, form = layout.path, layout.form
     return _read_file(path, form, request, account, query), beside
 
@@ -220,6 +225,23 @@ def _format(path: Path, given: str | None, query: Any, encoding: str | None) -> 
         return kind
     form = form_of_text(path, encoding_of(path, encoding))
     return "jsonl" if given == "jsonl" and form == "csv" else form
+
+
+def file_columns(
+    path: Path, *, format: str | None = None, encoding: str | None = None, delimiter: str | None = None, header: bool | None = None
+) -> list[str]:
+    """The names of the columns of a file, as far as they can be had without reading it; [] where they have none."""
+    form = _format(path, format, None, encoding)
+    if form == "parquet":
+        return [column for column, _ in parquet_schema(path)]
+    if form in RECORD_FORMS:
+        return field_names(records(path, form, encoding_of(path, encoding)), str(path))
+    if form == "npz":
+        return list(npz_arrays(path))
+    if form != "csv":
+        return []
+    layout = sniff(path, encoding=encoding, delimiter=delimiter, header=header)
+    return layout.names if layout.header else []
 
 
 def _read_file(path: Path, form: str, request: _Request, account: Account, query: Any) -> RawEvents:

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.dataset import Dataset, Features
+from ...data.dataset import Dataset
+from ...data.features import Features
 from ...data.ids import Id, IdIndex, Ids, Rows
 from ...engine.ranking.scorers import Scores
 from ...engine.ranking.topk import Filters, rank

@@ -150,13 +150,13 @@ def test_bad_values_are_counted_by_reason(tmp_path, engine):
         "missing user id": 1,
         "missing item id": 1,
         "weight is not a number": 1,
-        "weight is not finite": 3,
-        "time is not a number or an ISO date": 1,
+        "weight is not finite": 2,
+        "time is not a number or a date": 1,
         "negative time": 1,
-        "missing weight, set to the median 3": 1,
+        "missing weight, set to the median 3": 2,
     }
-    assert list(data.users) == [1, 9]
-    assert data.weight.tolist() == [3.0, 3.0]
+    assert list(data.users) == [1, 4, 9]
+    assert data.weight.tolist() == [3.0, 3.0, 3.0]
     assert account.events_in - account.total() == account.events_out == len(data)
 
 
@@ -222,7 +222,7 @@ def test_what_is_written_is_read_again(tmp_path, engine, rows):
     writer = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(["user", "item", "weight", "time"])
     writer.writerows(rows)
-    data, account = read_with_account(write(tmp_path, "h.csv", buffer.getvalue()), delimiter=",")
+    data, account = read_with_account(write(tmp_path, "h.csv", buffer.getvalue()), delimiter=",", missing=())
     users, items = [row[0] for row in rows], [str(row[1]) for row in rows]
     expected = Dataset.from_arrays(_typed(users), _typed(items), [row[2] for row in rows], [row[3] for row in rows])
     assert account.total() == 0
@@ -298,8 +298,9 @@ def test_odd_numbers_and_times_in_tables():
     utc = datetime.UTC
     times = [datetime.datetime(1970, 1, 1, 0, 1), datetime.datetime(1970, 1, 1, 2, tzinfo=utc), datetime.date(1970, 1, 2), "60", 1.5, None]
     data, account = read_with_account({"user": [1] * 6, "item": list(range(6)), "time": times, "weight": ["1", 2, None, "x", True, 3]})
-    assert account.total() == 2  # "x" and True are no weights
-    assert data.timestamp.tolist() == [60, 7200, 86_400, 86_400]
+    assert account.total() == 1  # "x" is no weight, True is 1
+    assert data.time.tolist() == [60_000, 7_200_000, 86_400_000, 1500, 1500]
+    assert (data.time_unit, data.weight.tolist()) == ("ms", [1.0, 2.0, 1.5, 1.0, 3.0])
     stamps = np.array(["1970-01-01T00:00:01.9", "NaT"], "datetime64[ms]")
     assert read({"user": [1, 1], "item": [1, 2], "time": stamps}).timestamp.tolist() == [1, 1]
     assert read({"user": [1], "item": [1], "time": np.array([1.9])}).timestamp.tolist() == [1]
@@ -496,8 +497,10 @@ def test_items_from_a_second_table(tmp_path):
     assert data.item_features["title"].tolist() == ["café", "", ""]
     assert account.notes[2].endswith("read as Latin-1")
     assert "1 rows with another number of fields" in account.notes[3]
-    write(tmp_path, "items.csv", "id,title\n")
-    assert read(base, items=path).item_features["title"].tolist() == ["", "", ""]
+    for nothing in ("id,title\n", "id,title\n99,Z\n"):
+        write(tmp_path, "items.csv", nothing)
+        with pytest.raises(DataError, match="none is among the items"):
+            read(base, items=path)
     write(tmp_path, "items.csv", 'id,title\n1,"' + "x" * 200_000 + '"\n')
     with pytest.raises(DataError, match="malformed"):
         read(base, items=path)
