@@ -185,7 +185,7 @@ def _latest_items(case: Case) -> NDArray[np.int32]:
     events = case.events
     from .lists import known_rows
 
-    order = np.arange(len(events)) if events.timestamp is None else np.argsort(events.timestamp, kind="stable")
+    order = np.arange(len(events)) if events.time is None else np.argsort(events.time, kind="stable")
     latest = np.full(events.n_users, -1, np.int32)
     latest[events.user[order]] = events.item[order]  # the last assignment of a user stays
     row = known_rows(events.users, case.users)

@@ -54,7 +54,7 @@ def asks_of(model: Recommender) -> Ask:
 
 def histories_of(events: Dataset, rows: Any) -> list[list[Id]]:
     """The different items of some users of the events, in the order of time."""
-    order = np.arange(len(events)) if events.timestamp is None else np.argsort(events.timestamp, kind="stable")
+    order = np.arange(len(events)) if events.time is None else np.argsort(events.time, kind="stable")
     wanted = set(np.asarray(rows).tolist())
     found: dict[int, dict[int, None]] = {row: {} for row in wanted}
     for user, item in zip(events.user[order].tolist(), events.item[order].tolist(), strict=True):

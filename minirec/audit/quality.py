@@ -70,10 +70,10 @@ def _distinct_events(case: Case) -> int:
     """Events that differ in user, item or time."""
     events = case.events
     key = events.user.astype(np.int64) * case.n_items + events.item
-    if events.timestamp is None:
+    if events.time is None:
         return len(np.unique(key))
-    order = np.lexsort((events.timestamp, key))
-    key, time = key[order], events.timestamp[order]
+    order = np.lexsort((events.time, key))
+    key, time = key[order], events.time[order]
     return int(((key[1:] != key[:-1]) | (time[1:] != time[:-1])).sum()) + min(len(key), 1)
 
 

@@ -45,8 +45,8 @@ def examples_of(train: Dataset, test: Dataset, users: list[Id], before: list[lis
     found = []
     for at, user in enumerate(users):
         events = np.flatnonzero(train.user == train.users.row(user, "user"))
-        if train.timestamp is not None:
-            events = events[np.argsort(train.timestamp[events], kind="stable")]
+        if train.time is not None:
+            events = events[np.argsort(train.time[events], kind="stable")]
         known = train.items.ids(np.array(list(dict.fromkeys(train.item[events[::-1]].tolist())), np.int32))
         later = set(test.items.ids(test.item[test.user == test.users.row(user, "user")]))
         found.append(Example(user, known, before[at] if before else [], after[at] if after else [], later))

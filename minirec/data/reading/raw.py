@@ -155,17 +155,18 @@ def ids_from_objects(values: Sequence[Any], what: str) -> Ids:
     wide = False
     for value in values:
         if isinstance(value, (float, np.floating)):
-            if value != value:
+            number = float(value)
+            if number != number:
                 value = None
-            elif value == np.floor(value) and abs(value) <= _EXACT:
-                value = int(value)
+            elif number.is_integer() and abs(number) <= _EXACT:
+                value = int(number)
             else:
                 _refuse_float(value, what)
         elif isinstance(value, Decimal):
             value = None if value.is_nan() else int(value) if value.is_finite() and value == value.to_integral_value() else str(value)
         elif type(value).__name__ in ("NAType", "NaTType"):
             value = None
-        wide = wide or (type(value) is int and not -(2**63) <= int(value) < 2**63)
+        wide = wide or (type(value) is int and _beyond(value))
         clean.append(value)
     present = [value for value in clean if value is not None]
     if wide:
@@ -174,6 +175,10 @@ def ids_from_objects(values: Sequence[Any], what: str) -> Ids:
     rows = np.full(len(clean), -1, np.int32)
     rows[np.fromiter((value is not None for value in clean), bool, len(clean))] = known
     return Ids(index, rows)
+
+
+def _beyond(value: int) -> bool:
+    return not -(2**63) <= value < 2**63
 
 
 def coded(values: Sequence[str | None], what: str) -> Ids:
