@@ -107,6 +107,11 @@ def _features(
     return features
 
 
+def rows_of(index: IdIndex, values: Sequence[Any]) -> Any:
+    """Rows of ids that may be written as text or as floats, -1 where unknown; missing values are unknown."""
+    return index.rows([_id(value) for value in values])
+
+
 def _id(value: Any) -> int | str:
     """An id of a table as a lookup takes it; what is no id is the empty text, which is nobody's."""
     if isinstance(value, (float, np.floating)) and value == np.floor(value):
