@@ -12,9 +12,11 @@ from ..data.account import Account
 from ..data.cleaning import clean
 from ..data.dataset import Dataset
 from ..errors import MemoryBudgetError, ModelFitError, ParameterError
+from ..engine.backend import resolve
 from ..evaluation import Result, evaluate, item_shift
 from ..features import TfidfLSA
 from ..models.contract.recommender import Recommender
+from ..models.contract.warmup import warmup
 from ..options import memory_budget, options_in_force
 from .arguments import Arguments
 from .candidates import ALWAYS, CONTENT_MODELS, IN_PLACE, REFERENCES, make, reads_content
@@ -147,6 +149,7 @@ class Job:
     def search(self, parts: Parts) -> Searched:
         """Candidates on the validation events."""
         given = self.arguments
+        self.compile()
         search = Search(
             parts.folds, given.k, given.seed, self.weigher, self.clock, not given.include_seen, given.seconds, given.price, self.left_out
         )
@@ -159,6 +162,13 @@ class Job:
         for fold in parts.folds:
             self.weigher.drop(fold.inner)
         return found
+
+    def compile(self) -> None:
+        """Compile the kernels of the models, or read them from the cache, before the clock of the search runs."""
+        if resolve() == "numpy" or not self.arguments.seconds:
+            return
+        with self.clock.step("compile", "compile kernels, the first time; later they come from the cache"):
+            warmup([model.name for model in self.models])
 
     def _in_place(self, models: list[Recommender], parts: Parts) -> list[Recommender]:
         """The models, and after one that does not fit into the memory the one that is tried in its place."""

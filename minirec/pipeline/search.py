@@ -24,7 +24,7 @@ from .watch import Clock
 from .weights import Weigher
 
 METRICS = ("ndcg", "recall", "coverage", "aplt")  # of a candidate, each with its groups
-FINALISTS = 3  # the slowest so many fits on train are waited for
+FINALISTS = 3  # families whose fits on train are waited for
 
 
 @dataclass
@@ -126,9 +126,10 @@ class Search:
         return "" if not np.isfinite(left) else f" ({max(left, 0.0):,.0f} s left)"
 
     def _reserve(self) -> float:
-        """Seconds that the fits on train will take: itemknn, and the slowest of what may be picked."""
-        longest = sorted(self.seconds.values())[-FINALISTS:]
-        return 1.4 * (sum(longest) + self.seconds.get("itemknn", 0.0)) / len(self.folds)
+        """Seconds that the fits on train will take: itemknn, and the families that may be picked, by the latest trial of each."""
+        latest = {model.name: self.seconds[label] for label, model in self.settings.items()}
+        first = sorted((name for name in latest if name not in REFERENCES), key=self._best, reverse=True)[:FINALISTS]
+        return 1.4 * (sum(latest[name] for name in first) + latest.get("itemknn", 0.0)) / len(self.folds)
 
     def _halve(self, climbs: dict[str, Climb]) -> None:
         rivals, steps = list(climbs), 1
@@ -146,8 +147,7 @@ class Search:
     def _step(self, name: str, climb: Climb, turn: int) -> bool:
         """One more setting of a family; whether there was one and time for it."""
         own = [label for label, model in self.settings.items() if model.name == name]
-        longest = max(self.seconds[label] for label in own)
-        if self.left() < 1.2 * longest + self._reserve():
+        if self.left() < 1.2 * self.seconds[own[-1]] + self._reserve():
             return False
         figures = {label: self._figures(label) for label in own}
         top = max(own, key=lambda label: figures[label][0])

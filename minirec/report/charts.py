@@ -42,7 +42,7 @@ def frontier(rows: Sequence[ModelRow], accuracy: str, tail: str, words: Words, k
         dot = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{fill}" stroke="{color}" stroke-width="1.5">'
         parts.append(f"{dot}<title>{escape(hint)}</title></circle>")
     for row, place in zip(shown, places, strict=True):
-        label = row["name"] + "".join(f" ({words(_role(role))})" for role in row["roles"])
+        label = row["name"] + "".join(f" ({words(_role(role))})" for role in row["roles"] if not row["name"].endswith(f"({role})"))
         x, y, anchor = _free_place(label, place, boxes)
         weight = ' font-weight="600"' if row["roles"] else ""
         parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="12"{weight}>{escape(label)}</text>')
@@ -87,7 +87,7 @@ def group_bars(rows: Sequence[ModelRow], metric: str, words: Words) -> str:
     present = [group for group in GROUP_NAMES if any(f"mass_{group}.{metric}" in row["figures"] for row in rows)]
     if not present:
         return ""
-    names = 12 + CHARACTER * max(len(row["name"]) for row in rows)
+    names = 14 + 7.2 * max(len(row["name"]) for row in rows)
     width, step = (WIDTH - names) / len(present), 20
     parts = []
     for number, row in enumerate(rows):

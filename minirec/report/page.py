@@ -13,6 +13,7 @@ from .words import Words
 
 DASH, MINUS = "\u2013", "\u2212"
 SHOWN_PARTS = 3
+SHOWN_SETTINGS = 8
 
 
 def render(page: Page, lang: str = "en") -> str:
@@ -46,6 +47,8 @@ def render(page: Page, lang: str = "en") -> str:
         bars=Markup(group_bars(page["models"], f"recall@{k}", words)),
         curve=Markup(long_tail(page["curve"], page["groups"], words)),
         content_lead=_content_lead(page["content"], words) if page["content"] else "",
+        first_settings=[row for at, row in enumerate(page["candidates"]) if at < SHOWN_SETTINGS or row["roles"]],
+        other_settings=[row for at, row in enumerate(page["candidates"]) if at >= SHOWN_SETTINGS and not row["roles"]],
         shown_parts=SHOWN_PARTS,
     )
     return re.sub(r"(?<=\d) %", "\u00a0%", text)  # a number and its sign stay on one line
@@ -73,6 +76,8 @@ def signed(value: float) -> str:
 
 def lift(value: float) -> str:
     """A relative difference."""
+    if abs(value) < 5e-4:
+        return "0 %"
     return f"{100 * value:+.0f} %".replace("-", MINUS) if abs(value) >= 0.095 else f"{100 * value:+.1f} %".replace("-", MINUS)
 
 
