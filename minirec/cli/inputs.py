@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,16 @@ def named_model(arguments: argparse.Namespace) -> Recommender:
     model = model_class(arguments.model)()
     params = {} if arguments.seed is None or "seed" not in model.get_params() else {"seed": arguments.seed}
     return model.clone(**params, **dict(param(text) for text in arguments.param))
+
+
+def writable(path: str) -> None:
+    """ParameterError where a file cannot be written there; told before the work."""
+    folder = Path(path).parent
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if Path(path).is_dir() or not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise OSError(0, "cannot write there", path)
 
 
 def param(text: str) -> tuple[str, Any]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import warnings
 from collections.abc import Sequence
 
 from ..errors import DataError, MinirecError, ModelFileError, NotSupportedError, ParameterError, UnknownIdError
 from .console import err, show_warning
+from .inputs import CLEANING, READER
 from .parser import build_parser
 
 BAD_INPUT = (ParameterError, DataError, UnknownIdError, ModelFileError, NotSupportedError)
+OPTIONS = (*READER, *CLEANING, "split", "models", "model", "k", "test", "seed", "weights", "target", "include_seen", "prefer", "price",
+           "budget", "text", "encoder", "memory", "threads", "backend", "out", "metric", "validation", "sampler", "where")  # fmt: skip
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -45,9 +49,22 @@ def _with_settings(arguments: argparse.Namespace) -> int:
         return int(arguments.handler(arguments) or OK)
 
 
+def in_options(text: str) -> str:
+    """A message with Python's arguments written as options: user='x' as --user x; an option already named in brackets stays once."""
+    names = "|".join(sorted({*OPTIONS, *(name.replace("_", "-") for name in OPTIONS)} - {"name"}, key=len, reverse=True))
+
+    def option(match: re.Match[str]) -> str:
+        value = match[2].strip("'\"")
+        return f"--{match[1].replace('_', '-')}" + ("" if value == "..." else f" {value}")
+
+    text = re.sub(rf"(?<![\w.-])({names})=('[^']*'|\"[^\"]*\"|\.\.\.|[\w.-]*\w)", option, text)
+    text = re.sub(r"(--[\w-]+), (?=\1\b)", "", text)
+    return re.sub(r"(--[\w-]+)(?: [\w.|-]+)? \((\1[^()]*)\)", r"\2", text)
+
+
 def _explain(error: Exception) -> str:
     if isinstance(error, MinirecError):
-        return str(error)
+        return in_options(str(error))
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f"{type(error).__name__}: {error} (--debug shows where)"

@@ -1,17 +1,17 @@
-"""Commands on single models: fit, recommend, evaluate, tune."""
+"""Commands on single models: fit, evaluate, tune, models."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from ..errors import ParameterError
 from .commands import Commands
-from .console import err, note, out, watch
-from .inputs import events, ids, lines, lists, named_model
+from .console import note, out, watch
+from .inputs import events, lists, named_model, writable
 from .settings import cleaning_settings, model_settings, numbers, reader_settings
 
 
@@ -31,27 +31,6 @@ minirec fit sales.csv --model als --param factors=128 --param regularization=0.0
     fit.add_argument("--out", default="model.npz", metavar="FILE", help="the model file (default: %(default)s)")
     reader_settings(fit)
     cleaning_settings(fit)
-
-    recommend = commands.add(
-        "recommend",
-        "recommend items with a saved model",
-        _recommend,
-        examples="""
-minirec recommend model.npz --users users.txt -k 20 --out lists.csv
-minirec recommend model.npz --history 4711 4712
-""",
-    )
-    recommend.add_argument("model_file", metavar="MODEL.npz")
-    recommend.add_argument("--users", metavar="FILE", help="user ids, one a line (default: all users of the model)")
-    recommend.add_argument("--history", nargs="+", metavar="ITEM", help="items of one new user, in place of --users")
-    recommend.add_argument("-k", "--k", type=int, default=10, metavar="N", help="items a user (default: %(default)s)")
-    recommend.add_argument("--out", metavar="FILE", help="a .csv or .parquet file (default: CSV to the standard output)")
-    recommend.add_argument("--candidates", metavar="FILE", help="recommend only these items, one id a line")
-    recommend.add_argument("--deny", metavar="FILE", help="never recommend these items, one id a line")
-    recommend.add_argument("--include-seen", action="store_true", help="items that a user has already may be recommended")
-    recommend.add_argument(
-        "--unknown", choices=("raise", "ignore"), default="raise", help="what to do with unknown ids (default: %(default)s)"
-    )
 
     evaluate = commands.add(
         "evaluate",
@@ -97,43 +76,46 @@ minirec tune sales.csv --model rp3beta --budget 2m --metric tail.ndcg@20 --out b
     reader_settings(tune)
     cleaning_settings(tune)
 
+    models = commands.add(
+        "models",
+        "the models there are; with a name: its parameters",
+        _models,
+        examples="""
+minirec models
+minirec models rp3beta
+""",
+    )
+    models.add_argument("name", nargs="?", metavar="NAME")
+
+
+def _models(arguments: argparse.Namespace) -> None:
+    from ..models.contract.registry import MODELS, model_class
+
+    if arguments.name is None:
+        for name, cls in MODELS.items():
+            out(f"{name:<22} {_first_line(cls)}")
+        return
+    cls = model_class(arguments.name)
+    model = cls()
+    out(f"{cls.__name__} (--model {cls.name})\n\n{inspect.getdoc(cls) or ''}\n\nparameters (--param NAME=VALUE):")
+    space = model.search_space
+    for name, value in model.get_params().items():
+        searched = f"   searched: {space[name]}" if name in space else ""
+        out(f"  {name:<22} {value!r:<12}{searched}")
+
+
+def _first_line(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").partition("\n")[0]
+
 
 def _fit(arguments: argparse.Namespace) -> None:
+    model = named_model(arguments)  # a typo is told before the events are read
+    writable(arguments.out)
     data = events(arguments.source, arguments)
-    model = named_model(arguments)
     with watch(arguments).step(f"fit {model.name}") as progress:
         model.fit(data, progress=progress)
     model.save(arguments.out)
     note(arguments, f"{model!r} on {data!r}: written to {arguments.out}")
-
-
-def _recommend(arguments: argparse.Namespace) -> None:
-    from ..models.contract.files import load_model
-
-    model = load_model(arguments.model_file)
-    if arguments.users is not None and arguments.history is not None:
-        raise ParameterError("give --users (known ones) or --history (a new one), not both")
-    settings: dict[str, Any] = {"k": arguments.k, "exclude_seen": not arguments.include_seen, "unknown": arguments.unknown}
-    for name in ("candidates", "deny"):
-        if getattr(arguments, name) is not None:
-            settings[name] = ids(lines(getattr(arguments, name)), model.items_)
-    if arguments.history is not None:
-        found = model.recommend(history=[ids(arguments.history, model.items_)], **settings)
-    else:
-        users = None if arguments.users is None else ids(lines(arguments.users), model.users_)
-        found = model.recommend(users, **settings)
-    if found.ignored:
-        err(f"{len(found.ignored):,} unknown ids ignored, such as {found.ignored[0]!r}")
-    if arguments.out is None:
-        import csv
-
-        columns = found.columns()
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
-    else:
-        (found.to_parquet if Path(arguments.out).suffix == ".parquet" else found.to_csv)(arguments.out)
-        note(arguments, f"{len(found):,} lists of up to {arguments.k} items: written to {arguments.out}")
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -159,13 +141,16 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _tune(arguments: argparse.Namespace) -> None:
-    from ..evaluation import tune
+    from ..evaluation.tuning import check_search, tune
 
-    data = events(arguments.source, arguments)
-    console = watch(arguments)
+    model, console = named_model(arguments), watch(arguments)
     budget = int(arguments.budget) if arguments.budget.isdecimal() else arguments.budget
+    check_search(arguments.metric, budget)
+    if arguments.out is not None:
+        writable(arguments.out)
+    data = events(arguments.source, arguments)
     found = tune(
-        named_model(arguments),
+        model,
         data,
         metric=arguments.metric,
         budget=budget,

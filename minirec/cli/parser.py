@@ -9,12 +9,14 @@ from .audit import add_audit
 from .commands import Commands, Help, Parser
 from .data import add_data
 from .events import add_events
+from .lists import add_lists
 from .models import add_models
+from .report import add_report
 from .rerank import add_rerank
 from .run import add_run
 from .settings import global_settings
 
-GROUPS = (add_run, add_models, add_rerank, add_audit, add_data, add_events)  # in the order of `minirec --help`
+GROUPS = (add_run, add_report, add_models, add_lists, add_rerank, add_audit, add_data, add_events)  # in the order of `minirec --help`
 
 
 def build_parser() -> argparse.ArgumentParser:

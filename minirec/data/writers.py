@@ -1,15 +1,18 @@
-"""Writing tables to CSV and Parquet files: whole or not at all."""
+"""Writing tables to CSV, Parquet, JSON and SQLite files: whole or not at all."""
 
 from __future__ import annotations
 
 import csv
+import json
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, MissingExtraError
+from ..errors import DataError, MissingExtraError, ParameterError
 from ..files import atomic_path
 from .reading.duck import connect, has_duckdb, literal, quoted
 
@@ -58,3 +61,34 @@ def _array(values: list[Any]) -> Any:
     if all(isinstance(value, (int, float)) for value in values):
         return np.array(values) if values else np.zeros(0)
     return np.array([str(value) for value in values], dtype=np.str_)
+
+
+def write_json(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns of equal length as a JSON list with one object a row, UTF-8; atomic."""
+    rows = zip(*_lists(columns), strict=True)
+    with atomic_path(path) as draft, open(draft, "w", encoding="utf-8") as file:
+        lines = [json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False, default=str) for row in rows]
+        file.write("[\n" + ",\n".join(lines) + "\n]\n")
+
+
+def write_sqlite(path: str | Path, columns: Mapping[str, Sequence[Any]], table: str = "recommendations") -> None:
+    """Write columns of equal length as a table of a new SQLite file, with an index on the first column; atomic."""
+    names = ['"' + name.replace('"', '""') + '"' for name in columns]
+    with atomic_path(path) as draft, closing(sqlite3.connect(draft)) as connection, connection:
+        connection.execute(f'CREATE TABLE "{table}" ({", ".join(names)})')
+        connection.executemany(f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(names))})', zip(*_lists(columns), strict=True))
+        connection.execute(f'CREATE INDEX "{table}_first" ON "{table}" ({names[0]})')
+
+
+WRITERS = {
+    ".csv": write_csv, ".parquet": write_parquet, ".json": write_json,
+    ".sqlite": write_sqlite, ".sqlite3": write_sqlite, ".db": write_sqlite,
+}  # fmt: skip
+
+
+def write_table(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns to a file whose name tells the format: .csv, .parquet, .json, .sqlite or .db; ParameterError for others."""
+    writer = WRITERS.get(Path(path).suffix.lower())
+    if writer is None:
+        raise ParameterError(f"{path}: the name must end in one of {', '.join(WRITERS)}")
+    writer(path, columns)

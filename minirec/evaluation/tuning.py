@@ -163,6 +163,12 @@ def tune(
     return Tuning(fitted, best.params, best.value or 0.0, metric, tuple(trials), described, shift)
 
 
+def check_search(metric: str, budget: str | int) -> None:
+    """ParameterError for a metric or a budget that `tune` would refuse; before anything is read."""
+    _metric(metric)
+    _budget(budget)
+
+
 def _try(
     base: Recommender, params: dict[str, Any], part: Dataset, held_out: Dataset, name: str, ks: tuple[int, ...], metric: str, seed: int
 ) -> Trial:

@@ -79,7 +79,8 @@ def checked(given: dict[str, Any], out: str | Path, reader: dict[str, Any], limi
     names = list(DEFAULT_MODELS) if models is None else list(dict.fromkeys([models] if isinstance(models, str) else models))
     if not names:
         raise ParameterError("run needs at least one model")
-    params = {name: dict(values) for name, values in (given["params"] or {}).items()}
+    names = list(dict.fromkeys(model_class(name).name for name in names))
+    params = {model_class(name).name: dict(values) for name, values in (given["params"] or {}).items()}
     known = names if named else [*names, *IN_PLACE.values()]
     for name in params:
         if name not in known and not issubclass(model_class(name), ContentModel):  # of models of content the data will tell

@@ -1,8 +1,8 @@
 """The rule that chooses: three picks from the figures on the validation events.
 
 Accurate: the highest NDCG. Balanced: the most tail among the candidates that are not significantly below the most accurate one, and
-whose mean is not further below than the price. Tail: the most tail among all whose mean is within the price. So the tail pick has
-at least as much tail as the balanced one. All at the largest k.
+whose mean is not further below than half the price (with few users almost everything is "not significant"). Tail: the most tail among
+all whose mean is within the price. So the tail pick has at least as much tail as the balanced one. All at the largest k.
 
 How much tail a candidate has is the square root of its NDCG among items of the tail times its coverage: lists that hit the tail
 for few users with few items, or show much of it and never hit, both have little.
@@ -120,7 +120,8 @@ def choose(
     def tail(name: str) -> tuple[float, float, float]:
         return (tail_amount(numbers[name], k), numbers[name].get(f"coverage@{k}", 0.0), numbers[name][accuracy])
 
-    near = [name for name in real if verdicts[name] in (Verdict.BEST, Verdict.AS_GOOD)]
+    half = numbers[top][accuracy] * (1 - price / 2)
+    near = [name for name in real if verdicts[name] in (Verdict.BEST, Verdict.AS_GOOD) and numbers[name][accuracy] >= half]
     within = [name for name in real if verdicts[name] is not Verdict.BELOW]
     picks = {"accuracy": top, "balanced": max(near, key=tail), "tail": max(within, key=tail)}
     chosen = picks[prefer]

@@ -11,8 +11,8 @@ from typing import Any
 from ..data.account import Account
 from ..data.cleaning import clean
 from ..data.dataset import Dataset
-from ..errors import MemoryBudgetError, ModelFitError, ParameterError
 from ..engine.backend import resolve
+from ..errors import MemoryBudgetError, ModelFitError, ParameterError
 from ..evaluation import Result, evaluate, item_shift
 from ..features import TfidfLSA
 from ..models.contract.recommender import Recommender

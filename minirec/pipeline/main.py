@@ -52,8 +52,8 @@ def run(
        test pairs and you did not ask for it, the last new item of each user is held out instead, which is said first.
     4. Try candidates on the validation events: each model once, then by successive halving settings from its search range, within
        `budget`. Three picks: **accurate** has the highest NDCG; **balanced** the most tail among those that are not significantly
-       below it, nor by more than `price`; **tail** the most tail among all within `price` (see `pipeline/choice.py`). `prefer` names the
-       default pick. Popularity and Random are references: they are picked only where nothing beats the bestsellers.
+       below it, nor by more than half of `price`; **tail** the most tail among all within `price` (see `pipeline/choice.py`).
+       `prefer` names the default pick. Popularity and Random are references: they are picked only where nothing beats the bestsellers.
     5. Fit on train and validation events together, one model after the other, and measure on the test events: the references,
        ItemKNN, the picks, and the best setting of each other model while there is time.
     6. Fit the default pick on all events; it is what is saved and what recommends.

@@ -6,6 +6,7 @@ It is a table of names and places, so that no model is imported before somebody 
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
@@ -140,13 +141,20 @@ def register(cls: type[M]) -> type[M]:
 
 
 def model_class(name: str) -> type[Recommender]:
-    """The class registered under a name.
+    """The class registered under a name, or of this name, in any case.
 
-    >>> model_class("als").__name__
-    'ALS'
+    >>> model_class("als").__name__, model_class("RP3beta").name
+    ('ALS', 'rp3beta')
 
-    Raises ParameterError for a name that is not registered.
+    Raises ParameterError for a name that is not registered; it says which one may have been meant.
     """
-    if name not in MODELS:
-        raise ParameterError(f"unknown model {name!r}; there are {', '.join(MODELS)}")
-    return MODELS[name]
+    if name in MODELS:
+        return MODELS[name]
+    known = {registered.lower(): registered for registered in MODELS}
+    known |= {place.rpartition(":")[2].lower(): registered for registered, place in PLACES.items() if registered in MODELS}
+    wanted = str(name).strip().lower()
+    if wanted in known:
+        return MODELS[known[wanted]]
+    near = get_close_matches(wanted, known, 1)
+    hint = f" (did you mean {known[near[0]]!r}?)" if near else ""
+    raise ParameterError(f"unknown model {name!r}{hint}; there are {', '.join(MODELS)}")
