@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import minirec as mr
@@ -63,6 +63,7 @@ def test_a_reference_is_picked_only_where_bestsellers_beat_everything() -> None:
     assert choose(result({"popularity": (0.3, 0.1, 0.0)}), ("popularity",)).default == "popularity"
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.floats(0.01, 1), st.floats(0, 0.2), st.floats(0, 1)), min_size=1, max_size=6), st.floats(0, 0.5))
 def test_the_picks_are_ordered(rows: list[tuple[float, float, float]], price: float) -> None:
     figures = result({str(at): row for at, row in enumerate(rows)}, users=30)
