@@ -19,6 +19,7 @@ CONDITIONS = [
 ]  # fmt: skip
 
 
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.integers(-5, 25), st.integers(0, 2), st.sampled_from("abc")), min_size=1, max_size=12),
     st.sampled_from(CONDITIONS),
