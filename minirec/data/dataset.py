@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cards import card
 from ..engine.sparse import CSR
 from ..errors import DataError
 from . import clock
@@ -108,6 +109,18 @@ class Dataset:
         columns = [name for name, column in shown.items() if column is not None]
         extra = f", with {', '.join(columns)}" if columns else ""
         return f"Dataset({self.name!r}: {len(self):,} events, {self.n_users:,} users, {self.n_items:,} items{extra})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        facts: dict[str, Any] = {"events": len(self), "users": self.n_users, "items": self.n_items}
+        if self.timestamp is not None and len(self):
+            facts["times"] = f"{int(self.timestamp.min()):,} to {int(self.timestamp.max()):,}"
+        if self.weight is not None and len(self):
+            facts["weight"] = f"{self.weight.min():g} to {self.weight.max():g}"
+        if self.kinds:
+            facts["kinds"] = ", ".join(self.kinds)
+        features = {"user features": self.user_features, "item features": self.item_features}
+        return card(f"Dataset {self.name}", facts | {name: ", ".join(columns) for name, columns in features.items() if columns})
 
     @cached_property
     def matrix(self) -> CSR:

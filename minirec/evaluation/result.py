@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..cards import card
 from ..data.ids import Id
 from ..errors import ParameterError
 from ..metrics.accuracy import Values
@@ -17,6 +20,7 @@ from .statistics import bootstrap_interval, effect_size, holm, randomisation_tes
 from .tables import comparison_table, result_tables
 
 TESTS = ("t", "randomisation")
+SHOWN = ("recall", "ndcg", "tail.ndcg", "aplt", "coverage", "rmse", "sampled_ndcg")  # of a short table
 
 
 class Seconds(NamedTuple):
@@ -46,7 +50,7 @@ class Difference:
     n: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Paired differences between models, one for each pair of models and each metric compared."""
 
@@ -75,8 +79,17 @@ class Comparison:
     def __str__(self) -> str:
         return comparison_table(self)
 
+    def __repr__(self) -> str:
+        return f"Comparison({len(self)} differences, {self.test} test, level {self.level:g})"
 
-@dataclass(frozen=True)
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        rows = self.to_dict()
+        names = ("a", "b", "metric", "difference", "low", "high", "p_holm", "n")
+        return card(f"Comparison ({self.test} test)", table={name: [row[name] for row in rows] for name in names})
+
+
+@dataclass(frozen=True, repr=False)
 class Result:
     """Numbers of one or more models on one test set.
 
@@ -201,6 +214,60 @@ class Result:
 
     def __str__(self) -> str:
         return result_tables(self)
+
+    def __repr__(self) -> str:
+        names = ", ".join([*self.models[:6], *(["..."] if len(self.models) > 6 else [])])
+        return f"Result({len(self.models)} models on {len(self.users):,} users: {names})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the main metrics at the largest k."""
+        return card(f"Result: {len(self.models)} models, {len(self.users):,} users", table=self._shown(), notes=self.notes)
+
+    def _shown(self) -> dict[str, list[Any]]:
+        numbers, k = self.to_dict(), max(self.settings["k"])
+        keys = [key for name in SHOWN for key in (f"{name}@{k}", name) if any(key in values for values in numbers.values())]
+        return {"model": list(numbers)} | {key: [values.get(key) for values in numbers.values()] for key in keys}
+
+    def to_html(self) -> str:
+        """The main metrics at the largest k as an HTML table, a model a row, with 95 % intervals."""
+        head, rows = self._cells()
+        cells = "".join(
+            f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>' for row in rows
+        )
+        heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+        return f"<table><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table>"
+
+    def to_markdown(self) -> str:
+        """The same as a table of Markdown."""
+        head, rows = self._cells()
+        lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+    def to_latex(self) -> str:
+        """The same as a LaTeX tabular (package booktabs)."""
+        head, rows = self._cells()
+
+        def line(cells: list[str]) -> str:
+            texts = (re.sub(r"([&%$#_{}])", r"\\\1", cell).replace("+/-", r"$\pm$") for cell in cells)
+            return " & ".join(texts) + r" \\"
+
+        body = "\n".join(line(row) for row in rows)
+        columns = "l" + "r" * (len(head) - 1)
+        return "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\toprule", line(head), r"\midrule", body, r"\bottomrule", r"\end{tabular}"])
+
+    def _cells(self) -> tuple[list[str], list[list[str]]]:
+        """The main metrics as texts, with half the width of their intervals."""
+        shown = self._shown()
+        ends = self.intervals([key for key in shown if any(key in found.per_user for found in self.measured.values())])
+        rows = []
+        for at, model in enumerate(shown["model"]):
+            row = [model]
+            for key in list(shown)[1:]:
+                value, (low, high) = shown[key][at], ends[model].get(key, (np.nan, np.nan))
+                half = f" +/- {(high - low) / 2:.4f}" if np.isfinite(high - low) else ""
+                row.append("-" if value is None or not np.isfinite(value) else f"{value:.4f}{half}")
+            rows.append(row)
+        return list(shown), rows
 
 
 def _mean(values: Values) -> float:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..cards import card
 from ..data.convert import Events, as_dataset
 from ..data.dataset import Dataset
 from ..data.splits import split
@@ -46,7 +47,7 @@ class Trial:
     error: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tuning:
     """Outcome of a search: `model` is fitted on all of the training data with `params`, the best ones.
 
@@ -68,6 +69,17 @@ class Tuning:
         columns["seconds"] = [trial.seconds for trial in self.trials]
         columns["error"] = [trial.error for trial in self.trials]
         return frame(columns, library)
+
+    def __repr__(self) -> str:
+        return f"Tuning({self.model!r}: {self.metric} {self.value:.4f}, best of {len(self.trials)} trials)"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the trials, the best first."""
+        sign = 1.0 if _minimised(self.metric) else -1.0
+        trials = sorted(self.trials, key=lambda trial: math.inf if trial.value is None else sign * trial.value)
+        table: dict[str, list[Any]] = {self.metric: [trial.value for trial in trials]}
+        table |= {name: [trial.params[name] for trial in trials] for name in self.params}
+        return card(f"Tuning: {self.model!r}", table=table | {"seconds": [trial.seconds for trial in trials]})
 
     def __str__(self) -> str:
         failed = sum(trial.value is None for trial in self.trials)

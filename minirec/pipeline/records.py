@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..cards import card
 from ..data.account import Account
 from ..data.dataset import Dataset
 from ..data.ids import Id
@@ -104,7 +105,7 @@ class Outcome:
     content: ContentRun | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """What a run made.
 
@@ -136,6 +137,11 @@ class Run:
         names = ", ".join(f"{path.name} ({size:,.1f} MB)" if path.name == "model.npz" else path.name for path in self.files)
         lines.append(f"Chosen on validation: {self.best}. Written to {self.out}: {names}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what matters first, the picks, the main figures."""
+        facts = {f"{kind} pick": name for kind, name in self.picks.items()} | {"folder": str(self.out)}
+        return card(f"Run: {self.best}", facts, self.result._shown(), notes=self.warnings)
 
     def __repr__(self) -> str:
         return f"Run(best={self.best!r}, picks={self.picks!r}, {len(self.result.users):,} test users, out={str(self.out)!r})"

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from ...cards import card
 from ...data.ids import Id, IdIndex
 from ...engine.sparse import Index
 
@@ -36,3 +37,14 @@ class Explanation(NamedTuple):
     item: Id
     score: float
     parts: list[Part]
+
+    def __repr__(self) -> str:
+        first = ", ".join(f"{part.name!r} {part.value:+.4g}" for part in self.parts[:3])
+        more = f", {len(self.parts) - 3} more" if len(self.parts) > 3 else ""
+        return f"Explanation(item={self.item!r}, score={self.score:.4g}: {first}{more})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        names = {"source": "source", "name": "name", "value": "part"}
+        table = {shown: [getattr(part, name) for part in self.parts] for name, shown in names.items()}
+        return card(f"Score {self.score:.4g} of {self.item}", table=table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,8 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cards import ROWS, card
+from ...data.dataset import Dataset
 from ...data.ids import Id, IdIndex, Ids
 from ...errors import MissingExtraError, ParameterError
+
+SMALL = 100_000  # items of lists that are flattened whole for a notebook
 
 
 class UserList(NamedTuple):
@@ -36,6 +40,7 @@ class Recommendations:
         self.users, self.indptr, self.rows, self.scores = list(users), indptr, rows, scores
         self.ignored = list(ignored)
         self._items = items
+        self._titles: Mapping[Id, Any] | None = None
 
     @cached_property
     def items(self) -> list[Id]:
@@ -60,16 +65,41 @@ class Recommendations:
         left_out = f", {len(self.ignored)} unknown ids ignored" if self.ignored else ""
         return f"Recommendations({len(self):,} lists, {len(self.rows):,} items{left_out})"
 
+    def with_titles(self, titles: Mapping[Id, Any] | Dataset) -> Recommendations:
+        """The same lists with a title for each item: in a notebook, and as a column of tables and files.
+
+        titles : {item: title}, or a data set whose first item text gives them (see `Dataset.item_text`).
+        """
+        found = Recommendations(self.users, self.indptr, self.rows, self.scores, self._items, self.ignored)
+        found._titles = {item: titles.item_text(item) for item in set(self.items)} if isinstance(titles, Dataset) else titles
+        return found
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first lists."""
+        columns = {name: values[:ROWS] for name, values in self.columns().items()} if len(self.rows) < SMALL else self._first().columns()
+        notes = [f"{len(self.rows):,} items in all; to_frame() has them"]
+        return card(f"Recommendations: {len(self):,} lists", table=columns, notes=notes)
+
+    def _first(self) -> Recommendations:
+        """The first few lists alone."""
+        few = min(len(self), ROWS)
+        stop = int(self.indptr[few])
+        part = Recommendations(self.users[:few], self.indptr[: few + 1], self.rows[:stop], self.scores[:stop], self._items)
+        part._titles = self._titles
+        return part
+
     def to_dict(self) -> dict[Id, list[tuple[Id, float]]]:
         """{user: [(item, score), ...]}; where a user was asked for twice, the last list stays."""
         return {user: list(zip(items, scores.tolist(), strict=True)) for user, items, scores in self}
 
     def columns(self) -> dict[str, list[Any]]:
-        """Flat columns: user, item, score, rank (from 1)."""
+        """Flat columns: user, item, score, rank (from 1); title, where there are titles (see `with_titles`)."""
         counts = np.diff(self.indptr)
         ranks = np.arange(len(self.rows)) - np.repeat(self.indptr[:-1], counts) + 1
         users = [user for user, count in zip(self.users, counts.tolist(), strict=True) for _ in range(count)]
-        return {"user": users, "item": self.items, "score": self.scores.tolist(), "rank": ranks.tolist()}
+        columns: dict[str, list[Any]] = {"user": users, "item": self.items, "score": self.scores.tolist(), "rank": ranks.tolist()}
+        titles = self._titles
+        return columns if titles is None else columns | {"title": [str(titles.get(item, "")) for item in self.items]}
 
     def to_frame(self, library: str = "pandas") -> Any:
         """The flat columns as a "pandas" or "polars" data frame or an "arrow" table; mixed ids become strings."""

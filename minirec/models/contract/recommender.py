@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from ...cards import card
 from ...data.convert import Events, as_dataset
 from ...data.dataset import Dataset
 from ...data.ids import Id, Ids
@@ -109,6 +110,15 @@ class Recommender(Serving):
             self._fit(train, Monitor(self.log_, judge, progress, stop, checkpoint))
         self._check_finite()
         return self
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: parameters, and what it was fitted on."""
+        if "users_" not in vars(self):
+            return card(type(self).__name__, self.get_params(), notes=["not fitted"])
+        data = self.provenance_.get("data", {})
+        fitted_on = f"fitted on {data.get('name', '')}: {data.get('events', 0):,} events, {data.get('users', 0):,} users, "
+        notes = [f"{fitted_on}{data.get('items', 0):,} items; backend {self.backend_}"]
+        return card(type(self).__name__, self.get_params(), notes=notes)
 
     def _purpose(self, train: Dataset) -> str:
         """What a checkpoint is of: the model but for how long it is trained, and the data."""
