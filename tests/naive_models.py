@@ -151,7 +151,7 @@ class DependsOnTheBatch(Turned):
 class Anticorrelated(Together):
     def _fit(self, train, monitor):
         super()._fit(train, monitor)
-        self.weights_ = -self.weights_
+        self.weights_ = self.weights_.max() + 1 - self.weights_
 
 
 class ForgetsItsState(Together):

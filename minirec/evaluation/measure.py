@@ -31,7 +31,7 @@ PREFIXES: dict[str, tuple[str, str]] = {  # prefix -> (group, definition)
 }
 NOVELTY = ("epc", "efd")
 GROUPED = (*ACCURACY, *NOVELTY, "coverage")  # over all items and for each group
-WHOLE = ("arp", "aplt", "upd", "ild", "gini")  # over all items only
+WHOLE = ("arp", "aplt", "upd", "ild", "gini", "filled", "full")  # over all items only
 PARITY = ("popreo", "poprsp")  # between the groups of one definition: popreo by item count, mass.popreo by interaction mass
 LOWER_IS_BETTER = frozenset({"arp", "upd", "gini", "ties", *PARITY, "rmse", "mae"})
 OVERALL = frozenset({"coverage", "gini", *PARITY, "rmse", "mae", "accuracy"})  # one number for the whole output, no value a user
@@ -152,6 +152,10 @@ def _per_user(wanted: list[tuple[str, str]], table: Table, hit: Mask, setting: S
                     values = ACCURACY[name](hits, relevant, k)
                 elif name in NOVELTY:
                     values = beyond.novelty(hits.at, table, novelty[name], k)
+                elif name == "filled":
+                    values = np.count_nonzero(table[:, :k] >= 0, axis=1) / k
+                elif name == "full":
+                    values = (np.count_nonzero(table[:, :k] >= 0, axis=1) == min(k, table.shape[1])).astype(np.float64)
                 elif name == "upd":
                     values = beyond.popularity_deviation(before, table, groups.mass, k)
                 else:

@@ -15,6 +15,7 @@ from ..models.contract.monitor import Monitor
 from ..models.contract.parameters import fitted, number, shared
 from ..models.contract.recommender import Recommender
 from ..models.contract.request import Profiles
+from ..models.contract.state import kept
 from ..models.graphs.graph_filters import ChebyCF
 from ..models.linear.sansa import SANSA
 
@@ -64,14 +65,15 @@ class GraphBlend(Recommender):
 
     def _members(self) -> tuple[ChebyCF, SANSA]:
         """The two models, with what was fitted; kept as long as the events are the same."""
-        kept: tuple[CSR, tuple[ChebyCF, SANSA]] | None = vars(self).get("_kept_members")
-        if kept is None or kept[0] is not self.seen_:
+
+        def make() -> tuple[ChebyCF, SANSA]:
             members = self._unfitted()
             for member in members:
                 for name in ("users_", "items_", "seen_", "backend_", *member._state):
                     setattr(member, name, getattr(self, name))
-            kept = self._kept_members = (self.seen_, members)
-        return kept[1]
+            return members
+
+        return kept(self, "_kept_members", self.seen_, make)
 
     def estimate_memory(self, dataset: Dataset) -> int:
         return sum(member.estimate_memory(dataset) for member in self._unfitted())
@@ -85,7 +87,7 @@ class GraphBlend(Recommender):
 
     def _scorer(self, profiles: Profiles) -> BlendScorer:
         members = self._members()
-        degrees = members[0]._graph()[2]
+        degrees = members[0]._graph()[1]
         scorers = [member._scorer(profiles) for member in members]
         return BlendScorer(scorers, (1 - self.weight, self.weight), (degrees**-self.tail_exponent).astype(np.float32))
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.ranking.scorers import PathScorer
 from ..models.contract.recommendations import Recommendations
 from ..models.contract.recommender import Recommender
+from ..models.contract.request import parse_histories
 
 if TYPE_CHECKING:
     from .subject import Subject
@@ -64,11 +66,20 @@ def all_scores(model: Recommender) -> NDArray[np.float32]:
 
 def new_scores(model: Recommender, history: list[list[Any]]) -> NDArray[np.float32]:
     """Scores of new users for all items, (histories, items)."""
-    found = model.recommend(history=history, k=len(model.items_), exclude_seen=False)
-    out = np.full((len(history), len(model.items_)), np.nan, np.float32)
-    for row, (_, items, scores) in enumerate(found):
-        out[row, model.items_.rows(items)] = scores
-    return out
+    return model.score(history=history, items=list(model.items_))
+
+
+def known(model: Recommender, history: list[list[Any]] | None = None) -> NDArray[np.bool_]:
+    """Of which items the model says that it knows something, for all known users, or for new ones: (profiles, items)."""
+    if history is None:
+        profiles = model._profiles_of(np.arange(len(model.users_), dtype=np.int32))
+    else:
+        profiles = parse_histories(model.items_, history, None, "raise", [])
+    scorer = model._scorer(profiles)
+    scores = scorer.block(0, len(profiles))
+    if isinstance(scorer, PathScorer):
+        scorer.drop_unknown(0, len(profiles), scores)
+    return scores != -np.inf  # type: ignore[no-any-return]
 
 
 def file_bytes(model: Recommender) -> bytes:

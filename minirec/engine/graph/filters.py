@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backend import kernel, run_blocks
-from ..ranking.scorers import Scores, pairs_by_block
+from ..ranking.scorers import PathScorer, Scores, pairs_by_block
 from ..sparse import CSR, Index
 from .propagate import propagate
 
@@ -95,7 +95,7 @@ class PolynomialFilter:
         return y
 
 
-class FilterScorer:
+class FilterScorer(PathScorer):
     """Scores after (p(G) (before x_u)) + (x_u A) B: a polynomial filter, and a filter of low rank beside it.
 
     history (profiles, items); before, after (items,); inward A (items, k) and outward B (k, items), k = 0 for none; all float32.

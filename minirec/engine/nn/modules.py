@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -301,3 +301,26 @@ class CausalFilter(Module):
 
     def __call__(self, x: Tensor, indptr: NDArray[np.int64]) -> Tensor:
         return functional.causal_filter(x, indptr, self.weight)
+
+
+M = TypeVar("M", bound=Module)
+
+
+def numbers(network: Module) -> NDArray[np.float32]:
+    """All parameters of a network, one after the other, float32."""
+    return np.concatenate([tensor.data.reshape(-1) for tensor in network.parameters().values()])
+
+
+def filled(network: M, values: NDArray[np.float32]) -> M:
+    """The network with these parameters, as `numbers` gives them; they are shared, not copied.
+
+    ValueError where there are more or fewer than it has.
+    """
+    start = 0
+    for tensor in network.parameters().values():
+        stop = start + tensor.data.size
+        tensor.data = values[start:stop].reshape(tensor.shape)
+        start = stop
+    if start != len(values):
+        raise ValueError(f"{len(values)} numbers for a network of {start}")
+    return network

@@ -29,6 +29,17 @@ class Scorer(Protocol):
         """Canonical scores of (profile, item) pairs."""
 
 
+class PathScorer:
+    """A scorer whose score is 0 where nothing leads from a history to an item: nothing is known then, and the item is not listed.
+
+    A scorer without `drop_unknown` knows something of every item.
+    """
+
+    def drop_unknown(self, start: int, stop: int, scores: Scores) -> None:
+        """Put -inf in place of the scores (stop - start, items) of what nothing is known of."""
+        np.putmask(scores, scores == 0, -np.inf)
+
+
 class NormOrder(NamedTuple):
     """Item vectors in descending order of their norms: what lets a ranking stop early (Cauchy-Schwarz: |p . q| <= |p| |q|)."""
 
@@ -72,11 +83,14 @@ class VectorScorer:
         return canonical_dot(self.users[profiles], self.items[items])
 
 
-class LinearScorer:
-    """Score = sum over the history of value x item weights: x_u W, with W dense (items, items) or CSR."""
+class LinearScorer(PathScorer):
+    """Score = sum over the history of value x item weights: x_u W, with W dense (items, items) or CSR.
 
-    def __init__(self, history: CSR, weights: Scores | CSR, backend: str) -> None:
-        self.history, self.weights, self.backend = history, weights, backend
+    positive : the weights of W are all above 0, so that a score of 0 is no sum that cancels.
+    """
+
+    def __init__(self, history: CSR, weights: Scores | CSR, backend: str, *, positive: bool = False) -> None:
+        self.history, self.weights, self.backend, self.positive = history, weights, backend, positive
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -92,11 +106,31 @@ class LinearScorer:
             kernel("weighted_rows_dense", self.backend)(start, stop, indptr, indices, data, self.weights, out)
         return out
 
+    def drop_unknown(self, start: int, stop: int, scores: Scores) -> None:
+        """-inf where all weights from the history are 0."""
+        zero = scores == 0
+        if not self.positive or self.history.data[self.history.indptr[start] : self.history.indptr[stop]].min(initial=1) <= 0:
+            for row in np.flatnonzero(zero.any(axis=1)).tolist():
+                columns, sources = np.flatnonzero(zero[row]), self.history.row(start + row)[0]
+                zero[row, columns[self._reached(sources, columns)]] = False
+        np.putmask(scores, zero, -np.inf)
+
+    def _reached(self, sources: Index, columns: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some items have a weight from one of the sources."""
+        reached = np.zeros(self.shape[1], bool)
+        if isinstance(self.weights, CSR):
+            some = self.weights.rows(sources)
+            reached[some.indices[some.data != 0]] = True
+            return reached[columns]
+        for source in sources.tolist():
+            reached[columns] |= self.weights[source, columns] != 0
+        return reached[columns]
+
     def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
         return pairs_by_block(self, profiles, items)
 
 
-class FactoredScorer:
+class FactoredScorer(PathScorer):
     """Score = x_u (E D + I): two sparse layers, (items, hidden) and (hidden, items), and 1 for the diagonal, which E D has as -1."""
 
     def __init__(self, history: CSR, encoder: CSR, decoder: CSR, backend: str) -> None:
@@ -121,7 +155,7 @@ class FactoredScorer:
         return pairs_by_block(self, profiles, items)
 
 
-class BlendScorer:
+class BlendScorer(PathScorer):
     """Score = after (sum_m w_m s_m / std(s_m)): the scores of several scorers, each scaled by its standard deviation over all items.
 
     scorers : of the same profiles and items, whose blocks have the same bits alone and in a batch (no `VectorScorer`: BLAS has not).
@@ -144,6 +178,11 @@ class BlendScorer:
         out *= self.after
         return out
 
+    def drop_unknown(self, start: int, stop: int, scores: Scores) -> None:
+        """-inf where no scorer that counts knows anything, if there may be such items."""
+        if all(isinstance(scorer, PathScorer) for scorer, weight in zip(self.scorers, self.weights, strict=True) if weight):
+            super().drop_unknown(start, stop, scores)
+
     def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
         return pairs_by_block(self, profiles, items)
 
@@ -160,8 +199,8 @@ class BlendScorer:
             yield scores, scale.astype(np.float32)
 
 
-class ConstantScorer:
-    """The same scores for every profile."""
+class ConstantScorer(PathScorer):
+    """The same scores for every profile; 0 for an item that nothing is known of."""
 
     def __init__(self, scores: Scores, profiles: int) -> None:
         self.scores, self.profiles = scores, profiles

@@ -27,6 +27,7 @@ from .scorers import (
     ConstantScorer,
     LinearScorer,
     NormOrder,
+    PathScorer,
     Scorer,
     Scores,
     VectorScorer,
@@ -68,10 +69,13 @@ class Filters(NamedTuple):
     deny: Index | None = None
 
 
-def rank(scorer: Scorer, k: int, *, backend: str, filters: Filters | None = None, threads: int | None = None, prune: bool = True) -> Ranked:
-    """The k best items of every profile; a list is shorter where the filters leave fewer.
+def rank(
+    scorer: Scorer, k: int, *, backend: str, filters: Filters | None = None, threads: int | None = None, prune: bool = True,
+    unknown: bool = False,
+) -> Ranked:  # fmt: skip
+    """The k best items of every profile; a list is shorter where fewer pass the filters, or are known anything of (`PathScorer`).
 
-    prune=False scores every pair (to measure what pruning saves); the result is the same.
+    unknown=True ranks also what nothing is known of. prune=False scores every pair (to measure what pruning saves); the result is the same.
     Time O(profiles x items x d) at the most, memory O(threads x tile).
     """
     profiles, n = scorer.shape
@@ -82,9 +86,10 @@ def rank(scorer: Scorer, k: int, *, backend: str, filters: Filters | None = None
     unfiltered = filters.allowed is None and filters.only is None and filters.deny is None
     if profiles == 1 and n <= FIRST_SCORES and unfiltered and isinstance(scorer, VectorScorer):
         return _rank_one(scorer, k, backend, filters.banned)
-    tile = (
-        _vector_tile(scorer, k, backend, filters, prune) if isinstance(scorer, VectorScorer) else _plain_tile(scorer, k, backend, filters)
-    )
+    if isinstance(scorer, VectorScorer):
+        tile = _vector_tile(scorer, k, backend, filters, prune)
+    else:
+        tile = _plain_tile(scorer, k, backend, filters, unknown)
 
     size = max(getattr(scorer, "tile", 16), min(TILE_ELEMENTS // n, 256)) if not isinstance(scorer, VectorScorer) else 256
     if profiles < 64:  # everything in the caller's thread: a web server brings its own
@@ -139,7 +144,7 @@ class _Best(NamedTuple):
         return cls(np.zeros(profiles, np.int64), np.zeros((profiles, k), np.int32), np.zeros((profiles, k), np.float32))
 
 
-def _plain_tile(scorer: Scorer, k: int, backend: str, filters: Filters) -> Callable[[int, int], _Best]:
+def _plain_tile(scorer: Scorer, k: int, backend: str, filters: Filters, unknown: bool) -> Callable[[int, int], _Best]:
     """A tile of canonical scores, all items at once."""
     n = scorer.shape[1]
     merge, everything = kernel("merge_topk", backend), np.arange(n, dtype=np.int32)
@@ -149,6 +154,8 @@ def _plain_tile(scorer: Scorer, k: int, backend: str, filters: Filters) -> Calla
     def tile(start: int, stop: int) -> _Best:
         best = _Best.none(stop - start, k)
         scores = scorer.block(start, stop)
+        if isinstance(scorer, PathScorer) and not unknown:
+            scorer.drop_unknown(start, stop, scores)
         if filters.allowed is not None:
             scores = _only(scores, _entries(filters.allowed, start, stop))
         scores[:, barred] = -np.inf

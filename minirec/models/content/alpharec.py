@@ -14,13 +14,14 @@ from ...engine.descent.contrast import unit
 from ...engine.graph.propagate import propagate
 from ...engine.nn.autodiff import Tensor, no_grad
 from ...engine.nn.functional import leaky_relu
-from ...engine.nn.modules import FeedForward
+from ...engine.nn.modules import FeedForward, filled, numbers
 from ...engine.ranking.scorers import Scores
 from ...engine.sparse import CSR, Floats, Index
 from ..contract.explanation import Part
 from ..contract.monitor import Monitor
 from ..contract.parameters import changed, fitted, whole
 from ..contract.request import Profiles
+from ..contract.state import kept
 from ..forms.content import FeatureModel, Grown, mean_and_deviation, standardized
 from ..graphs.convolved import ConvolutionModel
 
@@ -73,7 +74,7 @@ class AlphaRec(FeatureModel, ConvolutionModel):
         parameters = network.parameters()
 
         def embed() -> tuple[Tensor, Tensor]:
-            self.weights_ = np.concatenate([tensor.data.reshape(-1) for tensor in parameters.values()])
+            self.weights_ = numbers(network)
             return network(users), network(items)
 
         return parameters, embed
@@ -89,18 +90,9 @@ class AlphaRec(FeatureModel, ConvolutionModel):
 
     def _embed(self, inputs: Floats) -> Scores:
         """g of rows (n, width), by the weights of the fitted model."""
-        kept: tuple[Scores, FeedForward] | None = vars(self).get("_kept_network")
-        if kept is None or kept[0] is not self.weights_:
-            network, start = self._network(np.random.default_rng(0)), 0
-            for tensor in network.parameters().values():
-                stop = start + tensor.data.size
-                tensor.data = self.weights_[start:stop].reshape(tensor.shape)
-                start = stop
-            if start != len(self.weights_):
-                raise ValueError(f"weights_ has {len(self.weights_)} numbers for a network of {start}")
-            kept = self._kept_network = (self.weights_, network)
+        network = kept(self, "_kept_network", self.weights_, lambda: filled(self._network(np.random.default_rng(0)), self.weights_))
         with no_grad(), one_blas_thread():
-            return kept[1](Tensor(inputs)).data
+            return network(Tensor(inputs)).data
 
     def _of_content(self, history: Index) -> NDArray[np.float64]:
         """What the embedding of a user with this history adds to the vector."""

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.dataset import Dataset
-from ...data.ids import IdIndex, Ids, Rows
+from ...data.ids import Ids, Rows
 from ...engine.ranking.neighbors import nearest_vectors
-from ...engine.ranking.scorers import Scorer, Scores, VectorScorer, pairs_by_block
+from ...engine.ranking.scorers import PathScorer, Scorer, Scores, VectorScorer, pairs_by_block
 from ...engine.sequences import Sequences
 from ...engine.sparse import CSR, Index
 from ...errors import DataError, NotSupportedError, ParameterError
@@ -20,6 +20,7 @@ from ..contract.monitor import Monitor
 from ..contract.parameters import MOST, checked, choice, fitted, seeded, whole
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
+from ..contract.state import kept
 from ..forms.content import ContentModel, FeatureModel, Grown, unit_rows
 from ..forms.parts import Settings, check_name, check_settings, part
 from ..forms.vectors import VectorModel, cosines
@@ -101,10 +102,7 @@ class ColdMap(FeatureModel):
 
     def _derived(self) -> _Derived:
         """What follows from the content of the new items, kept as long as the catalogue is the same."""
-        kept: tuple[IdIndex, _Derived] | None = vars(self).get("_kept")
-        if kept is None or kept[0] is not self.items_:
-            kept = self._kept = (self.items_, self._derive())
-        return kept[1]
+        return kept(self, "_kept_derived", self.items_, self._derive)
 
     def _derive(self) -> _Derived:
         known, added = (np.flatnonzero(rows).astype(np.int32) for rows in (self.item_counts_ > 0, self.item_counts_ <= 0))
@@ -245,7 +243,7 @@ class _Derived(NamedTuple):
         return out
 
 
-class _MixedScorer:
+class _MixedScorer(PathScorer):
     """The scores of a model, and of new items from those of the nearest items."""
 
     def __init__(self, scorer: Scorer, derived: _Derived) -> None:
@@ -258,6 +256,11 @@ class _MixedScorer:
 
     def block(self, start: int, stop: int) -> Scores:
         return self.derived.complete(self.scorer.block(start, stop))
+
+    def drop_unknown(self, start: int, stop: int, scores: Scores) -> None:
+        """-inf where the model knows nothing of an item, or of all that a new one is near to."""
+        if isinstance(self.scorer, PathScorer):
+            super().drop_unknown(start, stop, scores)
 
     def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
         return pairs_by_block(self, profiles, items)

@@ -14,7 +14,6 @@ from ...data.convert import Events, as_dataset
 from ...data.dataset import Dataset
 from ...data.ids import Id, Ids
 from ...engine.backend import one_blas_thread, resolve
-from ...engine.ranking.topk import Filters, rank
 from ...engine.sequences import Sequences
 from ...engine.sparse import CSR
 from ...errors import (
@@ -24,9 +23,10 @@ from ...errors import (
     NotSupportedError,
     ParameterError,
 )
-from ...metrics.accuracy import Hits, Lists, find_hits, recall
 from ...options import memory_budget
+from .judge import figures
 from .monitor import Callback, Monitor, Progress
+from .provenance import provenance
 from .request import Profiles
 from .serving import Serving
 
@@ -103,7 +103,7 @@ class Recommender(Serving):
             )
         self.users_, self.items_, self.seen_ = train.users, train.items, train.matrix
         self.backend_, self.log_ = resolve(), []
-        self.provenance_ = _provenance(self, train)
+        self.provenance_ = provenance(self, train)
         judge = None if validation is None else partial(self._validate, validation)
         stop = None if callback is None else partial(callback, self)
         with one_blas_thread():
@@ -146,17 +146,8 @@ class Recommender(Serving):
             raise ValueError("the arrays do not fit the number of items")
 
     def _validate(self, validation: Dataset) -> dict[str, float]:
-        """Figures on held-out events during the fit: recall@20 over users with held-out items that they have not seen."""
-        users, items = self.users_.rows(validation.users.ids(validation.user)), self.items_.rows(validation.items.ids(validation.item))
-        known = (users >= 0) & (items >= 0)
-        truth = CSR.from_pairs(users[known], items[known], None, self.seen_.shape)
-        rows = np.flatnonzero(truth.counts()).astype(np.int32)
-        if not len(rows):
-            return {}
-        truth, profiles = truth.rows(rows), self._profiles_of(rows)
-        ranked = rank(self._scorer(profiles), 20, backend=self.backend_, filters=Filters(banned=(profiles.history,)))
-        hits = Hits.of(find_hits(Lists(ranked.indptr, ranked.items).table(20), truth))
-        return {"validation_recall@20": float(recall(hits, truth.counts(), 20).mean())}
+        """Figures on held-out events during the fit."""
+        return figures(self, validation)
 
     def update(self, events: Dataset) -> Self:
         """Take in new events without a full refit, where the model has such a form."""
@@ -184,27 +175,3 @@ class Recommender(Serving):
 def _files() -> Any:
     """files.py, found by its name: it knows the registry, and the registry knows this class."""
     return import_module(f"{__package__}.files")
-
-
-def _provenance(model: Recommender, train: Dataset) -> dict[str, Any]:
-    import platform
-    import secrets
-
-    from ..._version import __version__
-
-    seed = getattr(model, "seed", 0)
-    return {
-        "minirec": __version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "backend": model.backend_,
-        "seed": secrets.randbits(32) if seed is None else int(seed),
-        "data": {
-            "name": train.name,
-            "fingerprint": train.fingerprint,
-            "events": len(train),
-            "users": train.n_users,
-            "items": train.n_items,
-        },
-    }

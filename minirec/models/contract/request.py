@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.ids import Id, IdIndex, Ids, Rows, checked_id
-from ...engine.ranking.topk import Ranked
 from ...engine.sequences import Sequences
 from ...engine.sparse import CSR
 from ...errors import ParameterError
 from .parameters import plain
-from .recommendations import Recommendations
 
 Filter: TypeAlias = Ids | Mapping[Id, Ids] | None
 
@@ -109,23 +107,3 @@ def _rows(index: IdIndex, ids: Any, what: str, unknown: str, ignored: list[Id]) 
             index.row(ids[at], what)
         ignored.append(checked_id(ids[at]))
     return rows
-
-
-def relabel(given: Filter, labels: list[Id], cold: list[int]) -> Filter:
-    """A filter for the fallback, whose users are numbered 0, 1, ... in the order of `cold`."""
-    if not isinstance(given, Mapping):
-        return given
-    return {new: given[labels[at]] for new, at in enumerate(cold) if labels[at] in given}
-
-
-def merge(warm: Ranked, served: Recommendations, cold: list[int], n: int) -> Ranked:
-    """Put the fallback's lists back between those of the model, in the order asked for."""
-    is_cold = np.zeros(n, bool)
-    is_cold[cold] = True
-    counts = np.empty(n, np.int64)
-    counts[is_cold], counts[~is_cold] = np.diff(served.indptr), np.diff(warm.indptr)
-    from_cold = np.repeat(is_cold, counts)
-    items, scores = np.empty(len(from_cold), np.int32), np.empty(len(from_cold), np.float32)
-    items[from_cold], items[~from_cold] = served.rows, warm.items
-    scores[from_cold], scores[~from_cold] = served.scores, warm.scores
-    return Ranked(np.concatenate(([0], np.cumsum(counts))), items, scores)

@@ -15,9 +15,10 @@ from ...engine.sparse import CSR
 from ...errors import NotFittedError, NotSupportedError, ParameterError
 from .checks import choice, whole
 from .explanation import Explanation, Part
+from .fallback import Asked, filled
 from .parameters import Parametrized, fitted
 from .recommendations import Recommendations
-from .request import Filter, Profiles, id_column, merge, parse_filter, parse_histories, relabel
+from .request import Filter, Profiles, id_column, parse_filter, parse_histories
 from .state import Whole
 
 Similar: TypeAlias = list[tuple[Id, float]]  # (id, similarity), the most similar first
@@ -95,12 +96,19 @@ class Serving(Parametrized, Whole, ABC):
         candidates, deny : only these items / none of these; a list for all users, or a dictionary {user: items}, where users
             that it does not name are not restricted. All filters combine.
         unknown : "raise", or "ignore": ids that the model does not know are left out and listed in `ignored`.
-        fallback : a model fitted on the same items that serves unknown users and empty histories, such as Popularity.
+        fallback : a fitted model, of the same catalogue or another, for unknown users, empty histories, and the places that are left.
+
+        A list ends where nothing is known of the items that are left (nothing leads from the history to them), or where the filters
+        leave no more; with a fallback its items come behind, with its own scores.
         """
         self._fitted()
         whole("k", k)
         choice("unknown", unknown, ("raise", "ignore"))
         choice("exclude_seen", exclude_seen, (True, False))
+        if fallback is not None:
+            if not isinstance(fallback, Serving):
+                raise ParameterError(f"fallback must be a fitted model, such as Popularity().fit(train), got {fallback!r}")
+            fallback._fitted()
         ignored: list[Id] = []
         if history is None:
             if weights is not None:
@@ -115,19 +123,17 @@ class Serving(Parametrized, Whole, ABC):
         else:
             self._need_users("exclude_seen for known users", profiles.rows is not None)
             seen = (profiles.history,)
-        served_cold = set(cold)
-        warm_labels = [label for at, label in enumerate(labels) if at not in served_cold] if cold else labels
+        warm = np.delete(np.arange(len(labels)), cold)
+        warm_labels = [labels[at] for at in warm.tolist()] if cold else labels
         only, allowed = parse_filter(self.items_, candidates, warm_labels, "candidate", unknown, ignored)
         deny_all, denied = parse_filter(self.items_, deny, warm_labels, "denied item", unknown, ignored)
         filters = Filters((*seen, *((denied,) if denied is not None else ())), allowed, only, deny_all)
         ranked = rank(self._scorer(profiles), k, backend=self.backend_, filters=filters)
-        if cold and fallback is not None:
-            served = fallback.recommend(
-                history=[[]] * len(cold), k=k, unknown=unknown,
-                candidates=relabel(candidates, labels, cold), deny=relabel(deny, labels, cold),
-            )  # fmt: skip
-            ranked = merge(ranked, served, cold, len(labels))
-        return Recommendations(labels, ranked.indptr, ranked.items, ranked.scores, self.items_, ignored)
+        index = self.items_
+        if fallback is not None:
+            asked = Asked(labels, history is None, warm, profiles, k, exclude_seen, candidates, deny)
+            ranked, index = filled(asked, ranked, index, fallback)
+        return Recommendations(labels, ranked.indptr, ranked.items, ranked.scores, index, ignored)
 
     def _known(self, users: Any, unknown: str, ignored: list[Id], fallback: Serving | None) -> tuple[list[Id], Profiles, list[int]]:
         if users is None:
@@ -143,7 +149,6 @@ class Serving(Parametrized, Whole, ABC):
             return labels, self._profiles_of(rows), []
         missing = np.flatnonzero(rows < 0).tolist()
         if fallback is not None:
-            self._check_fallback(fallback)
             return labels, self._profiles_of(rows[rows >= 0]), missing
         if unknown == "raise":
             self.users_.row(labels[missing[0]], "user")
@@ -169,15 +174,7 @@ class Serving(Parametrized, Whole, ABC):
                 f"history {empty[0]} has no item that the model knows, so {type(self).__name__} has nothing to go by: "
                 "pass fallback=<a fitted Popularity>, or leave it out"
             )
-        self._check_fallback(fallback)
         return labels, profiles.take(np.flatnonzero(counts)), empty
-
-    def _check_fallback(self, fallback: Serving) -> None:
-        if not isinstance(fallback, Serving) or not fallback._serves_empty:
-            raise ParameterError("fallback must be a fitted model that needs no history, such as Popularity or Random")
-        fallback._fitted()
-        if fallback.items_ != self.items_:
-            raise ParameterError("fallback must be fitted on the same items as the model that it stands in for")
 
     def _need_users(self, what: str, needed: bool) -> None:
         if needed and not self.seen_.shape[0]:
@@ -185,10 +182,20 @@ class Serving(Parametrized, Whole, ABC):
 
     # ---- scores, vectors, neighbours, explanations ----------------------------------------------------------------------
 
-    def score(self, users: Ids, items: Ids) -> Scores:
-        """Scores of (user, item) pairs, float32 (n,); `score_kind` says what they are. Unknown ids raise."""
+    def score(self, users: Ids | None = None, items: Ids | None = None, *, history: Sequence[Ids] | None = None) -> Scores:
+        """Scores of (user, item) pairs, float32 (n,); or of new users by their histories, each with each item: (histories, items).
+
+        `score_kind` says what they are. Unknown ids raise.
+        """
         self._fitted()
-        users, items = id_column(users, "users"), id_column(items, "items")
+        if items is None or (users is None) == (history is None):
+            raise ParameterError("score takes items, and users, one for each item, or histories: score(history=[[...]], items=[...])")
+        items = id_column(items, "items")
+        if history is not None:
+            profiles, rows = self._new(history, None, "raise", [], None)[1], self._all_known(self.items_, items, "item")
+            pairs = np.repeat(np.arange(len(profiles)), len(rows)), np.tile(rows, len(profiles))
+            return self._scorer(profiles).pairs(*pairs).reshape(len(profiles), len(rows))
+        users = id_column(users, "users")
         if len(users) != len(items):
             raise ParameterError(f"score takes pairs: {len(users)} users and {len(items)} items differ in number")
         self._need_users("score", True)
@@ -260,7 +267,7 @@ class Serving(Parametrized, Whole, ABC):
         return found[labels[0]] if one else found
 
     def _most_similar(self, scorer: Scorer, labels: list[Id], k: int, filters: Filters, index: IdIndex) -> dict[Id, Similar]:
-        ranked = rank(scorer, k, backend=self.backend_, filters=filters)
+        ranked = rank(scorer, k, backend=self.backend_, filters=filters, unknown=True)
         return Recommendations(labels, ranked.indptr, ranked.items, ranked.scores, index).to_dict()
 
     def explain(self, user: Id | None = None, item: Id | None = None, *, history: Sequence[Ids] | None = None) -> Explanation:

@@ -12,6 +12,7 @@ from ..contract.parameters import fitted
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
 from ..contract.serving import one_each
+from ..contract.state import kept
 
 
 class LinearModel(Recommender):
@@ -27,7 +28,12 @@ class LinearModel(Recommender):
         return history.binary()
 
     def _scorer(self, profiles: Profiles) -> Scorer:
-        return LinearScorer(self._values(profiles.history), self.weights_, self.backend_)
+        return LinearScorer(self._values(profiles.history), self.weights_, self.backend_, positive=self._is_positive())
+
+    def _is_positive(self) -> bool:
+        """Whether the weights are sparse, and all above 0."""
+        weights = self.weights_
+        return isinstance(weights, CSR) and kept(self, "_kept_sign", weights, lambda: bool(weights.data.min(initial=1) > 0))
 
     def _weights_to(self, item: int, sources: CSR) -> Scores:
         """W[i, item] for each entry i of one profile's history."""

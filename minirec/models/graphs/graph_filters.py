@@ -31,6 +31,7 @@ from ..contract.monitor import Monitor
 from ..contract.parameters import changed, choice, fitted, flag, number, whole
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
+from ..contract.state import kept
 
 
 class GraphFilter(Recommender):
@@ -105,18 +106,18 @@ class GraphFilter(Recommender):
         r = normalized(x, self.user_exponent, self.item_exponent, np.float64)
         return r.with_data((r.data / scale).astype(np.float32))
 
-    def _graph(self) -> tuple[CSR, PolynomialFilter, NDArray[np.float64]]:
-        """The events, the polynomial filter and the degrees of the items; kept as long as the events are the same."""
-        kept: tuple[CSR, PolynomialFilter, NDArray[np.float64]] | None = vars(self).get("_kept_graph")
-        if kept is None or kept[0] is not self.seen_:
+    def _graph(self) -> tuple[PolynomialFilter, NDArray[np.float64]]:
+        """The polynomial filter and the degrees of the items; kept as long as the events are the same."""
+
+        def make() -> tuple[PolynomialFilter, NDArray[np.float64]]:
             r = self._adjacency(self.seen_, self.scale_)
             polynomial = PolynomialFilter((r.transpose(), r), self._coefficients().tolist(), self.backend_, chebyshev=self._chebyshev)
-            degrees = np.maximum(np.bincount(self.seen_.indices, minlength=len(self.items_)), 1).astype(np.float64)
-            kept = self._kept_graph = (self.seen_, polynomial, degrees)
-        return kept
+            return polynomial, np.maximum(np.bincount(self.seen_.indices, minlength=len(self.items_)), 1).astype(np.float64)
+
+        return kept(self, "_kept_graph", self.seen_, make)
 
     def _scorer(self, profiles: Profiles) -> FilterScorer:
-        _, polynomial, degrees = self._graph()
+        polynomial, degrees = self._graph()
         before, after = self._powers()
         history = profiles.history.binary()
         inward_scale, outward_scale = (degrees**before).astype(np.float32), (degrees ** (after - self.tail_exponent)).astype(np.float32)

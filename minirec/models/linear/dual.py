@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...engine.backend import kernel, run_blocks
 from ...engine.linalg.inverse import BLOCK, negative_inverse
-from ...engine.ranking.scorers import Scores, pairs_by_block
+from ...engine.ranking.scorers import PathScorer, Scores, pairs_by_block
 from ...engine.sparse import CSR, Index
 from ...options import thread_count
 
@@ -103,7 +103,7 @@ def dual_inverse(events: CSR, user_weights: Vector, penalty: Vector, backend: st
     return inner
 
 
-class DualScorer:
+class DualScorer(PathScorer):
     """Scores x_u W where W_ij = (y_iᵀ M y_j) left_i right_j for i != j, and W_jj = 0. O(events + users^2) a profile.
 
     history : (profiles, items), its values are x. left, right, own (items,): own_j is the W_jj that the product has and W has not.

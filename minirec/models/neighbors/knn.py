@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ...data.dataset import Dataset
 from ...data.ids import Rows
 from ...engine.ranking.neighbors import topk_product
-from ...engine.ranking.scorers import LinearScorer, Scorer, Scores, pairs_by_block
+from ...engine.ranking.scorers import LinearScorer, PathScorer, Scorer, Scores, pairs_by_block
 from ...engine.sparse import CSR, Index
 from ...errors import DataError, ParameterError
 from ..contract.explanation import Part
@@ -212,7 +212,7 @@ class UserKNN(_Neighbourhood):
         return parts
 
 
-class _UserScorer:
+class _UserScorer(PathScorer):
     """Finds the neighbours of a block of users when its scores are asked for, so that they are never held for all users."""
 
     def __init__(self, model: UserKNN, profiles: Profiles) -> None:
@@ -237,6 +237,13 @@ class _UserScorer:
 
     def block(self, start: int, stop: int) -> Scores:
         return LinearScorer(self.neighbours(start, stop), self.events, self.model.backend_).block(0, stop - start)
+
+    def drop_unknown(self, start: int, stop: int, scores: Scores) -> None:
+        """-inf where no neighbour has the item."""
+        if not self.model.use_weights:
+            super().drop_unknown(start, stop, scores)
+        else:  # events of weight 0, and weights that cancel
+            LinearScorer(self.neighbours(start, stop), self.events, self.model.backend_).drop_unknown(0, stop - start, scores)
 
     def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:
         return pairs_by_block(self, profiles, items)

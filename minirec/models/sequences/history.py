@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...data.dataset import Dataset
 from ...data.ids import Ids, Rows
 from ...engine.nn.autodiff import Tensor
-from ...engine.nn.modules import Embedding, Module
+from ...engine.nn.modules import Embedding, Module, filled, numbers
 from ...engine.nn.optimizers import Adam, Schedule, constant, cosine
 from ...engine.nn.training import Progress, fit
 from ...engine.ranking.scorers import Scorer, Scores
@@ -25,6 +25,7 @@ from ..contract.monitor import Monitor
 from ..contract.parameters import MOST, choice, fitted, number, seeded, whole
 from ..contract.recommender import Recommender
 from ..contract.request import Profiles
+from ..contract.state import kept
 from ..contract.stopping import mean_ndcg
 
 _LENGTH = 10  # of the lists that decide when to stop
@@ -213,21 +214,13 @@ class HistoryModel(Recommender, Generic[N]):
     # ---- the network of a fitted model ----------------------------------------------------------------------------------
 
     def _keep(self, network: N) -> None:
-        self.weights_ = np.concatenate([tensor.data.reshape(-1) for tensor in network.parameters().values()])
+        self.weights_ = numbers(network)
 
     def _trained(self) -> N:
         """The network; kept as long as the weights are the same."""
-        kept: tuple[Scores, N] | None = vars(self).get("_kept_network")
-        if kept is None or kept[0] is not self.weights_:
-            network, start = self._network(len(self.items_), np.random.default_rng(0)), 0
-            for tensor in network.parameters().values():
-                stop = start + tensor.data.size
-                tensor.data = self.weights_[start:stop].reshape(tensor.shape)
-                start = stop
-            if start != len(self.weights_):
-                raise ValueError(f"weights_ has {len(self.weights_)} numbers for a network of {start}")
-            kept = self._kept_network = (self.weights_, network)
-        return kept[1]
+        return kept(
+            self, "_kept_network", self.weights_, lambda: filled(self._network(len(self.items_), np.random.default_rng(0)), self.weights_)
+        )
 
     # ---- requests -------------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from ...data.dataset import Dataset
 from ...data.ids import Rows
 from ...engine.backend import kernel
 from ...engine.linalg.topics import topic_shares
-from ...engine.ranking.scorers import Scorer, Scores, pairs_by_block
+from ...engine.ranking.scorers import PathScorer, Scorer, Scores, pairs_by_block
 from ...engine.reference.absorption import around, sums
 from ...engine.sparse import CSR, Index
 from ...errors import DataError
@@ -121,7 +121,7 @@ class _AbsorbingWalk(Recommender):
         return [*parts, Part("way", "users met", on_the_way)] if on_the_way else parts
 
 
-class _WalkScorer:
+class _WalkScorer(PathScorer):
     """Scores of profiles by their walks, each on its own part of the graph."""
 
     def __init__(self, model: _AbsorbingWalk, profiles: Profiles) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...data.dataset import Dataset
 from ...data.ids import Rows
 from ...engine.graph.propagate import propagate
-from ...engine.ranking.scorers import Scorer, Scores, pairs_by_block
+from ...engine.ranking.scorers import PathScorer, Scorer, Scores, pairs_by_block
 from ...engine.sparse import CSR, Floats, Index
 from ...errors import DataError
 from ..contract.explanation import Part, history_parts
@@ -96,7 +96,7 @@ class PersonalizedPageRank(Recommender):
         return parts
 
 
-class _RankScorer:
+class _RankScorer(PathScorer):
     """The series of PageRank for a few profiles at a time, as columns."""
 
     def __init__(self, model: PersonalizedPageRank, profiles: Profiles) -> None:

@@ -74,13 +74,21 @@ def sparse(rng, rows, columns, share):
     return CSR.from_pairs(r, c, rng.integers(1, 4, len(r)), (rows, columns))
 
 
+def known(scorer, p):
+    """Items that the history of a profile has a weight to, or that have a score other than 0 where it is the same for all."""
+    if isinstance(scorer, LinearScorer):
+        weights = scorer.weights.to_dense() if isinstance(scorer.weights, CSR) else scorer.weights
+        return set(np.flatnonzero((weights[scorer.history.row(p)[0]] != 0).any(axis=0)).tolist())
+    return set(np.flatnonzero(scorer.scores).tolist()) if isinstance(scorer, ConstantScorer) else set(range(scorer.shape[1]))
+
+
 def brute_force(scorer, k, filters=Filters()):  # noqa: B008  (immutable)
-    """Every canonical score, filtered item by item and sorted by (-score, row)."""
+    """Every canonical score of what something is known of, filtered item by item and sorted by (-score, row)."""
     profiles, n = scorer.shape
     out = []
     for p in range(profiles):
         scores = scorer.pairs(np.full(n, p), np.arange(n, dtype=np.int32))
-        keep = set(range(n)) if filters.only is None else set(filters.only.tolist())
+        keep = known(scorer, p) & (set(range(n)) if filters.only is None else set(filters.only.tolist()))
         keep -= set() if filters.deny is None else set(filters.deny.tolist())
         for matrix in filters.banned:
             keep -= set(matrix.row(p)[0].tolist())
@@ -184,8 +192,8 @@ def test_a_small_budget_makes_narrow_tiles():
             return super().block(start, stop)
 
     with options(memory="16MB", threads=1):
-        ranked = rank(Watched(np.zeros(n, np.float32), 64), 2, backend="numpy")
-    assert as_lists(ranked) == [([0, 1], [0.0, 0.0])] * 64
+        ranked = rank(Watched(np.ones(n, np.float32), 64), 2, backend="numpy")
+    assert as_lists(ranked) == [([0, 1], [1.0, 1.0])] * 64
     assert max(sizes) == 16_000_000 // (16 * n)
 
 
