@@ -64,10 +64,10 @@ minirec events compact shop.db --keep-lists 30 --keep-events 730
 
 
 def _import(arguments: argparse.Namespace) -> None:
-    from ..live.sqlite import SqliteStore
+    from ..live.opening import open_store
     from ..live.transfer import has_event_ids, import_dataset, import_events
 
-    with SqliteStore(arguments.store) as store:
+    with open_store(arguments.store) as store:
         if has_event_ids(arguments.source):
             receipt = import_events(store, arguments.source)
         else:
@@ -81,22 +81,22 @@ def _import(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from ..live.sqlite import SqliteStore
+    from ..live.opening import open_store
     from ..live.transfer import export_events
 
-    with SqliteStore(arguments.store, create=False) as store:
+    with open_store(arguments.store, create=False) as store:
         export_events(store, sys.stdout)
 
 
 def _compact(arguments: argparse.Namespace) -> None:
-    from ..live.sqlite import SqliteStore
+    from ..live.opening import open_store
 
-    with SqliteStore(arguments.store, create=False) as store:
-        before = store.path.stat().st_size
+    with open_store(arguments.store, create=False) as store:
+        before = store.size()
         ages = {name: days and days * 86400 for name, days in (("events", arguments.keep_events), ("lists", arguments.keep_lists))}
         gone = store.retain(**ages) if any(age is not None for age in ages.values()) else {"events": 0, "lists": 0}
         store.compact()
-        after = store.path.stat().st_size
+        after = store.size()
     note(arguments, f"{gone['events']:,} events and {gone['lists']:,} lists removed; {before:,} bytes before, {after:,} after")
 
 

@@ -14,9 +14,10 @@ from .models import add_models
 from .report import add_report
 from .rerank import add_rerank
 from .run import add_run
+from .serve import add_serve
 from .settings import global_settings
 
-GROUPS = (add_run, add_report, add_models, add_lists, add_rerank, add_audit, add_data, add_events)  # in the order of `minirec --help`
+GROUPS = (add_run, add_report, add_models, add_lists, add_rerank, add_audit, add_data, add_serve, add_events)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -143,6 +143,9 @@ class SqliteStore(EventStore):
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def size(self) -> int:
+        return self.path.stat().st_size
+
     def snapshot(self, target: str | Path) -> Path:
         """A copy as of this moment, compacted, also while others write; it appears whole or not at all. It is noted in the store."""
         from ..files import atomic_path

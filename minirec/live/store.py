@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Self
 
@@ -86,6 +86,10 @@ class EventStore(ABC):
     @abstractmethod
     def compact(self) -> None:
         """Give back the space of what was removed."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes that the store takes, but for a write-ahead log."""
 
     def _to(self, value: Id | None) -> Any:
         """An id as the database stores it."""
@@ -358,6 +362,21 @@ class EventStore(ABC):
     def popularity(self) -> dict[Id, tuple[float, int]]:
         """Score with decay and number of events of each item."""
         return {self._from(item): (score, events) for item, score, events in self._read("SELECT item_id, score, events FROM popularity")}
+
+    def popularity_of(self, items: Collection[Id]) -> dict[Id, float]:
+        """The score of some items, of those that have one."""
+        found: dict[Id, float] = {}
+        keys = [self._to(item) for item in items]
+        for start in range(0, len(keys), 500):
+            some = keys[start : start + 500]
+            marks = ", ".join("?" * len(some))
+            rows = self._read(self._sql(f"SELECT item_id, score FROM popularity WHERE item_id IN ({marks})"), some)
+            found |= {self._from(item): score for item, score in rows}
+        return found
+
+    def weight_now(self) -> float:
+        """What an event of this moment adds to a score of popularity."""
+        return self._decay(self.now())
 
     def lists(
         self, *, since: float = -math.inf, user: Id | None = None, list_id: str | None = None, limit: int | None = None
