@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DataError
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
@@ -33,7 +35,10 @@ class CSR(NamedTuple):
 
     @classmethod
     def from_pairs(cls, rows: NDArray[Any], columns: NDArray[Any], data: NDArray[Any] | None, shape: tuple[int, int]) -> CSR:
-        """Build from coordinates; values of one pair are summed in float64, in the order given. O(nnz log nnz)."""
+        """Build from coordinates; values of one pair are summed in float64, in the order given. O(nnz log nnz).
+
+        Raises DataError where a sum is not a finite float32: its infinities would become NaN in products.
+        """
         key = rows.astype(np.int64) * shape[1] + columns
         if data is None:
             key.sort()
@@ -47,7 +52,14 @@ class CSR(NamedTuple):
         if data is None:
             summed = np.ones(len(key)) if len(first) == len(key) else np.diff(np.append(first, len(key)))
         else:
-            summed = np.add.reduceat(data, first) if len(first) else data
+            with np.errstate(over="ignore", invalid="ignore"):
+                summed = (np.add.reduceat(data, first) if len(first) else data).astype(np.float32)
+            if not np.isfinite(summed).all():
+                at = int(unique[~np.isfinite(summed)][0])
+                raise DataError(
+                    f"the weights of row {at // shape[1]} and column {at % shape[1]} do not sum to a finite 32-bit number: "
+                    "look for values that are not finite, or scale the weights down (the largest possible sum is 3.4e38)"
+                )
         if shape[0] == 1:  # the path of a live request
             return cls(np.array([0, len(unique)], np.int64), unique.astype(np.int32), summed.astype(np.float32), shape)
         counts = np.bincount(unique // shape[1], minlength=shape[0]) if shape[1] else np.zeros(shape[0], np.int64)
@@ -110,7 +122,10 @@ class CSR(NamedTuple):
         return CSR(indptr, self.indices[first:last], self.data[first:last], (stop - start, self.shape[1]))
 
     def transpose(self) -> CSR:
-        """The transposed matrix, by SciPy's counting sort: O(nnz + columns)."""
+        """The transposed matrix, by SciPy's counting sort: O(nnz + columns). Raises DataError for a column out of range, which the
+        sort would write outside of its arrays."""
+        if self.nnz and not 0 <= self.indices.min() <= self.indices.max() < self.shape[1]:
+            raise DataError(f"a column of the matrix is outside of 0 ... {self.shape[1] - 1}")
         csc = self.to_scipy().tocsc()
         return CSR(csc.indptr.astype(np.int64), csc.indices.astype(np.int32, copy=False), csc.data, (self.shape[1], self.shape[0]))
 

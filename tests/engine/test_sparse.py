@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minirec.engine.sparse import CSR
+from minirec.errors import DataError
 
 
 @st.composite
@@ -83,3 +84,19 @@ def test_from_scipy_sums_duplicates_and_leaves_its_input_alone():
     given_ = sparse.csr_array((np.ones(3), np.array([2, 0, 2]), np.array([0, 3])), shape=(1, 3))
     assert valid(CSR.from_scipy(given_)).to_dense().tolist() == [[1.0, 0.0, 2.0]]
     assert given_.indices.tolist() == [2, 0, 2]
+
+
+def test_sums_that_are_not_finite_are_refused():
+    """Two weights of 3e38 sum to more than a float32 holds."""
+    for weights in ([3e38, 3e38], [np.inf, 1], [np.nan, 1], [np.inf, -np.inf]):
+        with pytest.raises(DataError, match="row 1 and column 2"):
+            CSR.from_pairs(np.array([1, 1, 0]), np.array([2, 2, 0]), np.array([*weights, 1.0]), (2, 3))
+    assert CSR.from_pairs(np.array([1]), np.array([2]), np.array([3e38]), (2, 3)).data.tolist() == [np.float32(3e38)]
+
+
+@pytest.mark.parametrize("column", [-1, 3, 2**31 - 1])
+def test_a_transpose_checks_its_columns(column):
+    """SciPy's counting sort would write outside of its arrays."""
+    matrix = CSR(np.array([0, 1]), np.array([column], np.int32), np.ones(1, np.float32), (1, 3))
+    with pytest.raises(DataError, match="outside"):
+        matrix.transpose()

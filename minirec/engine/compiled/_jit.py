@@ -59,11 +59,14 @@ def _compile(function: F, fastmath: set[str]) -> F:
     if numba.config.DISABLE_JIT:  # a test tool: the kernels run as plain Python, and wrap as silently as compiled code does
         plain: F = np.errstate(over="ignore")(function)
         return plain
+    # A function that is not inlined is compiled twice: for itself, and once more inside the cached object of each caller. The two
+    # copies need not round alike (a sum may be vectorized in one of them), and which one runs depends on what was loaded first.
+    # `forceinline` leaves no such copy: the first run gives the bytes of the second.
     folder = cache_folder()
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = "" if folder is None else str(folder)
     try:
-        compiled: F = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath, cache=folder is not None)(function)
+        compiled: F = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath, forceinline=True, cache=folder is not None)(function)
     finally:
         numba.config.CACHE_DIR = before
     return compiled

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import DataError
 from ..backend import kernel, one_blas_thread, run_blocks
 from ..sequences import offsets
 from ..sparse import CSR, Index
@@ -33,7 +34,7 @@ def topk_product(
     """The k largest positive entries of each row of A B, divided by scales (None: ones) as reference/spgemm.py says.
 
     A (rows, inner) and B (inner, columns) are float32; B may be without values: all ones. left_out (rows,): a column that each
-    row must not have. Returns CSR float32 (rows, columns).
+    row must not have. Returns CSR float32 (rows, columns). Raises DataError where an entry is not a finite number of at least 0.
     """
     rows, n = a.shape[0], b.shape[1]
     row_scale = np.ones(rows) if row_scale is None else row_scale
@@ -47,6 +48,11 @@ def topk_product(
             start, stop, a.indptr, a.indices, a.data, b.indptr, b.indices, values,
             row_scale, column_scale, shrinkage, union, left_out, k,
         )  # fmt: skip
+        if (counts < 0).any():
+            raise DataError(
+                f"the products of row {start + int(np.argmin(counts))} are not finite: its numbers are too large for 32 bits (their "
+                "squares must stay below 3e38); scale the weights down"
+            )
         filled = np.arange(k) < counts[:, None]
         return counts, columns[filled], kept[filled]
 

@@ -65,6 +65,8 @@ class VectorScorer:
     """
 
     def __init__(self, users: Scores, items: Scores, order: NormOrder | None = None) -> None:
+        if users.dtype != np.float32 or items.dtype != np.float32:  # the kernels of top-k read the bits of float32 numbers
+            raise TypeError(f"vectors of users and items must be float32, got {users.dtype} and {items.dtype}")
         self.users, self.items = users, items
         self.order = NormOrder.of(items) if order is None else order
 

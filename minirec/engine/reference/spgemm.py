@@ -20,7 +20,8 @@ def matmul_topk(
 
     equal values: the lower column is kept. Sums are float32, in the order of the entries of A. An empty b_data means ones.
     left_out (rows,) : a column that row r must not have, or -1.
-    Returns counts (b,), columns (b, k) ascending and values (b, k), filled up to the count of each row.
+    Returns counts (b,), columns (b, k) ascending and values (b, k), filled up to the count of each row; the count is -1 where an
+    entry of S is NaN, infinite or negative.
     O(products + columns of S touched) and O(columns) memory.
     """
     from scipy.sparse import csr_array
@@ -39,7 +40,11 @@ def matmul_topk(
         good = (total > 0) & (found != left_out[start + r])
         found, total = found[good], total[good].astype(np.float64)
         own, other = row_scale[start + r], column_scale[found]
-        similarity = (total / ((own + other - total if union else own * other) + shrinkage)).astype(np.float32)
+        with np.errstate(all="ignore"):
+            similarity = (total / ((own + other - total if union else own * other) + shrinkage)).astype(np.float32)
+        if not ((similarity >= 0) & (similarity < np.inf)).all():
+            counts[r] = -1
+            continue
         best = np.sort(np.argsort(-similarity, kind="stable")[:k])  # columns ascend, so the stable sort prefers the lower one
         counts[r] = len(best)
         columns[r, : len(best)], values[r, : len(best)] = found[best], similarity[best]

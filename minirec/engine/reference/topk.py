@@ -20,6 +20,7 @@ def merge_topk(
         of profile p is scored again as users[p] . vectors[c].
     counts (b,), items (b, k), values (b, k) : the lists so far, best first; written in place. O(a m).
     """
+    assert scores.itemsize == vectors.itemsize == values.itemsize == 4, "scores are read as the bits of float32 numbers"
     k, m = items.shape[1], scores.shape[1]
     bars = np.where(counts[who] == k, values[who, k - 1], -np.inf) - slack[who]
     for r in (scores.max(axis=1, initial=-np.inf) >= bars).nonzero()[0]:
