@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +11,16 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ModelFileError, ModelFitError
-from ..backend import one_blas_thread
+from ...errors import MinirecError, ModelFileError, ModelFitError
+from ...files import DAMAGE, damage_told, read_archive, write_archive
+from ..backend import one_blas_thread, resolve
 from .autodiff import Tensor
 from .modules import Module
 from .optimizers import Optimizer
 
 B = TypeVar("B")
-_FORMAT = 1
+KIND, VERSION = "checkpoint", 2
+METHODS = ("SGD", "AdaGrad", "Adam")
 
 
 @dataclass
@@ -59,7 +58,7 @@ def fit(
     callback : called after each epoch; True ends the training.
 
     BLAS is kept to one thread. Raises ModelFitError where a loss or a gradient is not finite, ModelFileError for a checkpoint that
-    is damaged or of another model, method or seed.
+    is damaged or of another model, method, seed or backend.
     """
     progress = Progress()
     best: dict[str, NDArray[Any]] = {}
@@ -126,37 +125,31 @@ def _tired(progress: Progress, patience: int | None) -> bool:
 def _save(
     path: Path, model: Module, optimizer: Optimizer, seed: int, purpose: str, progress: Progress, best: dict[str, NDArray[Any]]
 ) -> None:
-    """Write a checkpoint beside the file and put it in its place."""
-    header = {"format": _FORMAT, "seed": seed, "method": type(optimizer).__name__, "purpose": purpose, "progress": vars(progress)}
-    arrays = {"header": np.array(json.dumps(header))}
-    for group, state in (("model", model.state()), ("optimizer", optimizer.state()), ("best", best)):
-        arrays |= {f"{group}/{name}": array for name, array in state.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(draft, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    """Write a checkpoint; it takes the place of the one before when it is whole."""
+    losses = [None if math.isnan(number) else number for number in progress.losses]  # an epoch without batches; JSON has no NaN
+    reached = {**vars(progress), "losses": losses}
+    header = {"class": type(optimizer).__name__, "seed": seed, "purpose": purpose, "backend": resolve(), "progress": reached}
+    arrays = {
+        f"{group}/{name}": array
+        for group, state in (("model", model.state()), ("optimizer", optimizer.state()), ("best", best))
+        for name, array in state.items()
+    }
+    write_archive(path, KIND, VERSION, header, arrays)
 
 
 def _resume(path: Path, model: Module, optimizer: Optimizer, seed: int, purpose: str) -> tuple[Progress, dict[str, NDArray[Any]]]:
     """Set the model and the optimizer as they were; the progress and the best weights."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            header = json.loads(str(archive["header"]))
-            arrays = {name: archive[name] for name in archive.files if name != "header"}
-        progress = Progress(**header["progress"])
-        mine = _FORMAT, seed, type(optimizer).__name__, purpose
-        found = tuple(header[name] for name in ("format", "seed", "method", "purpose"))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelFileError(f"{path} is no checkpoint, or it is damaged ({error}): remove it to begin anew") from None
+    method = type(optimizer).__name__
+    with damage_told(path, f"{KIND} (remove it to begin anew)"):
+        header, arrays = read_archive(path, KIND, VERSION, METHODS)
+        progress = _progress(header["progress"])
+        if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in arrays.values()):
+            raise ValueError("it holds numbers that are not finite")
+        found = tuple(header[name] for name in ("class", "seed", "purpose", "backend"))
+    mine = method, seed, purpose, resolve()
     if mine != found:
         raise ModelFileError(
-            f"{path} is a checkpoint with format, seed, method and purpose {found}, this training has {mine}: remove it or change them"
+            f"{path} is a checkpoint with method, seed, purpose and backend {found}, this training has {mine}: remove it or change them"
         )
     groups: dict[str, dict[str, NDArray[Any]]] = {"model": {}, "optimizer": {}, "best": {}}
     for name, array in arrays.items():
@@ -166,6 +159,17 @@ def _resume(path: Path, model: Module, optimizer: Optimizer, seed: int, purpose:
         for group in ("best", "model")[0 if progress.best else 1 :]:
             model.load_state(groups[group])
         optimizer.restore(groups["optimizer"])
-    except ValueError as error:
+    except (*DAMAGE, MinirecError) as error:
         raise ModelFileError(f"{path} is a checkpoint of another model: {error}") from None
     return progress, groups["best"]
+
+
+def _progress(given: Any) -> Progress:
+    """The progress that a header holds; ValueError where it cannot be one."""
+    progress = Progress(**{**given, "losses": [math.nan if number is None else number for number in given["losses"]]})
+    counts, numbers = (progress.epoch, progress.best), (progress.losses, progress.scores)
+    if any(type(count) is not int or count < 0 for count in counts) or not progress.best <= progress.epoch == len(progress.losses):
+        raise ValueError(f"a progress of {counts} epochs with {len(progress.losses)} losses")
+    if any(type(number) is not float for column in numbers for number in column) or len(progress.scores) not in (0, progress.epoch):
+        raise ValueError("losses and scores are not numbers, one for each epoch")
+    return progress

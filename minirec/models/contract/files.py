@@ -147,7 +147,7 @@ def _take_ids(arrays: dict[str, Any], name: str) -> IdIndex:
     ints, text, offsets = (arrays[f"{name}.{part}"] for part in ("ints", "text", "offsets"))
     if (ints.dtype, text.dtype, offsets.dtype) != (np.int64, np.uint8, np.int64) or any(a.ndim != 1 for a in (ints, text, offsets)):
         raise ValueError(f"the {name} are not an id index")
-    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(text) or (np.diff(offsets) < 0).any() or (np.diff(ints) <= 0).any():
+    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(text) or (np.diff(offsets) < 0).any() or (ints[1:] <= ints[:-1]).any():
         raise ValueError(f"the ids of the {name} are out of order")
     text.tobytes().decode()  # raises where it is no UTF-8
     if (text[offsets[:-1][np.diff(offsets) > 0]] & 0xC0 == 0x80).any():
@@ -188,6 +188,8 @@ def _take_rows(arrays: dict[str, Any], name: str) -> CSR:
         raise ValueError(f"{name} is not a sparse matrix")
     rows, columns = int(shape[0]), int(shape[1])
     good = indptr.shape == (rows + 1,) and indptr[0] == 0 and indptr[-1] == len(indices) == len(data) and (np.diff(indptr) >= 0).all()
-    if not good or (len(indices) and not 0 <= indices.min() <= indices.max() < columns):
+    if not good or (len(indices) and not 0 <= indices.min() <= indices.max() < columns) or not 0 <= columns < 2**31:
         raise ValueError(f"{name} is not a valid sparse matrix")
+    if not np.isfinite(data).all():
+        raise ValueError(f"{name} holds numbers that are not finite")
     return CSR(indptr, indices, data, (rows, columns))
