@@ -184,7 +184,14 @@ def _take_sequences(arrays: dict[str, Any], name: str) -> Sequences:
 
 def _take_rows(arrays: dict[str, Any], name: str) -> CSR:
     indptr, indices, data, shape = (arrays[f"{name}.{part}"] for part in ("indptr", "indices", "data", "shape"))
-    if shape.shape != (2,) or indptr.dtype != np.int64 or indices.dtype != np.int32 or data.dtype != np.float32:
+    if (
+        shape.shape != (2,)
+        or indices.ndim != 1
+        or data.ndim != 1
+        or indptr.dtype != np.int64
+        or indices.dtype != np.int32
+        or data.dtype != np.float32
+    ):
         raise ValueError(f"{name} is not a sparse matrix")
     rows, columns = int(shape[0]), int(shape[1])
     good = indptr.shape == (rows + 1,) and indptr[0] == 0 and indptr[-1] == len(indices) == len(data) and (np.diff(indptr) >= 0).all()
