@@ -47,7 +47,7 @@ def matmul_topk(
             else:
                 for b in range(b_indptr[i], b_indptr[i + 1]):
                     sums[np.uint32(b_indices[b])] += factor * b_data[b]
-        found, good = 0, True
+        found, bad = 0, 0
         for at in range(n_touched if listed else n):
             c = touched[at] if listed else np.int32(at)
             total = sums[c]
@@ -55,10 +55,10 @@ def matmul_topk(
             if total > 0 and c != left_out[r]:
                 scale = row_scale[r] + column_scale[c] - total if union else row_scale[r] * column_scale[c]
                 value = np.float32(total / (scale + shrinkage))
-                good &= 0 <= value < np.inf  # other bits would spill into those of the column
+                bad += not 0 <= value < np.inf  # other bits would spill into those of the column
                 touched[found], similarity[found] = c, value
                 found += 1
-        if not good:
+        if bad:
             counts[r - start] = -1
             continue
         kept = min(k, found)
