@@ -214,6 +214,7 @@ def read_arrays(path: Path, *, compressed: bool = False) -> dict[str, Any]:
 @contextmanager
 def damage_told(path: Path, kind: str, error: type[MinirecError] = ModelFileError) -> Iterator[None]:
     """Around the reading of a file: whatever its content makes go wrong is an `error` that names the file."""
+    what = f"minirec {kind}" if error is ModelFileError else kind
     try:
         yield
     except (ModelFileError, error):
@@ -221,7 +222,7 @@ def damage_told(path: Path, kind: str, error: type[MinirecError] = ModelFileErro
     except MemoryError as damage:
         raise error(f"{path}: the memory does not suffice for this {kind}; where the file is small, it is damaged") from damage
     except (MinirecError, *DAMAGE) as damage:
-        raise error(f"{path} is not a readable minirec {kind}; it is damaged or foreign ({type(damage).__name__}: {damage})") from damage
+        raise error(f"{path} is not a readable {what}; it is damaged or foreign ({type(damage).__name__}: {damage})") from damage
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -97,12 +99,24 @@ def data_folder() -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Folder of downloads and compiled kernels; it need not exist or be writable."""
+    """Folder of downloads, vectors and compiled kernels; it need not exist or be writable.
+
+    Kernels are kept in the format of Numba, which holds pickles: nobody else may be able to write to this folder. Where the user has no
+    home (a container without HOME and without an entry for the user), it is a private folder that goes with the process.
+    """
     value = _setting("cache")
     if value is not None:
         return Path(value).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or os.path.join("~", ".cache")
-    return Path(base).expanduser() / "minirec"
+    try:
+        return Path(base).expanduser() / "minirec"
+    except RuntimeError:
+        return Path(_homeless().name)
+
+
+@lru_cache(maxsize=1)
+def _homeless() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="minirec-")
 
 
 def memory_budget() -> int:

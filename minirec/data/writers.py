@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,18 @@ from ..errors import DataError, MissingExtraError, ParameterError
 from ..files import atomic_path
 from .reading.duck import connect, has_duckdb, literal, quoted
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet computes
 
-def write_csv(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write columns of equal length as CSV in UTF-8, with a header; atomic. Floats are written so that they read back exactly."""
+
+def write_csv(path: str | Path, columns: Mapping[str, Sequence[Any]], *, guard: bool = False) -> None:
+    """Write columns of equal length as CSV in UTF-8, with a header; atomic. Floats are written so that they read back exactly.
+
+    guard : texts that begin with `=`, `+`, `-`, `@`, a tab or a carriage return get an apostrophe in front, so that a spreadsheet shows
+    them and computes nothing. They no longer read back as they were, which is why it is not the default.
+    """
     rows = _lists(columns)
+    if guard:
+        rows = [[f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row] for row in rows]
     with atomic_path(path) as draft, open(draft, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
@@ -45,8 +53,19 @@ def write_parquet(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> Non
 def _write_parquet_duckdb(path: str | Path, arrays: dict[str, Any]) -> None:
     numbered = {f"c{at}": values for at, values in enumerate(arrays.values())}  # noqa: F841 (DuckDB finds it by its name)
     names = ", ".join(f"c{at} AS {quoted(name)}" for at, name in enumerate(arrays))
-    with connect() as connection, atomic_path(path) as draft:
+    with connect() as connection, atomic_path(path) as draft, _failure_told(path):
         connection.execute(f"COPY (SELECT {names} FROM numbered) TO {literal(str(draft))} (FORMAT parquet)")
+
+
+@contextmanager
+def _failure_told(path: str | Path) -> Iterator[None]:
+    """A full disk and the like, as DuckDB says it, in an error of the operating system's kind."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def _lists(columns: Mapping[str, Sequence[Any]]) -> list[list[Any]]:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, MissingExtraError, ParameterError
+from ..files import DAMAGE
+from ..options import memory_budget
 from .base import Vectors
 from .media import MediaExtractor, shown
 
@@ -18,10 +20,16 @@ BANDS, LOWEST, HIGHEST = 40, 50.0, 8000.0
 WINDOW = 0.046  # seconds of a frame; the next begins half of it later
 FLOOR = 1e-10  # power that counts as silence, of full scale
 FRAMES = 2048  # that are transformed at a time
+FORMATS = ("WAV", "WAVEX", "FLAC", "OGG", "MP3", "AIFF", "AU", "W64", "RF64")  # libsndfile's names of what may be opened
+SPENT = 24  # bytes a sample of the mean over the channels and its transform
+RATES = range(1000, 768_001)  # samples a second that a sound may have
 
 
 class AudioFeatures(MediaExtractor):
-    """Sounds as paths or bytes of anything that libsndfile reads (WAV, FLAC, Ogg, MP3), or arrays (samples,) or (samples, channels).
+    """Sounds as paths or bytes of WAV, FLAC, Ogg, MP3, AIFF or AU, or arrays (samples,) or (samples, channels).
+
+    A file of another format, of a rate outside of 1,000 to 768,000, or whose samples would not fit the memory budget is refused before
+    it is decoded.
 
     With M (frames x 40) the logarithm (base 10) of the power in 40 bands, triangles evenly spaced by mel from 50 to 8000 Hz:
     shape (40) : the mean over the frames, less its mean over the bands, which is the loudness;
@@ -47,8 +55,8 @@ class AudioFeatures(MediaExtractor):
         self, *, seconds: float = 30.0, rate: int = 22_050, parts: Mapping[str, float] | None = None, damaged: str = "raise"
     ) -> None:
         super().__init__(parts, damaged)
-        if not 0 < seconds < np.inf or rate < 1:
-            raise ParameterError(f"seconds and rate must be above 0, got {seconds} and {rate}")
+        if not 0 < seconds <= 86_400 or rate not in RATES:
+            raise ParameterError(f"seconds must be from 0 to 86,400 (a day), rate from 1,000 to 768,000; got {seconds} and {rate}")
         self.seconds, self.rate = seconds, rate
 
     def _settings(self) -> list[Any]:
@@ -79,11 +87,15 @@ class AudioFeatures(MediaExtractor):
             raise DataError(f"soundfile cannot load libsndfile ({error})") from None
         try:
             with soundfile.SoundFile(io.BytesIO(thing) if isinstance(thing, bytes) else str(thing)) as sound:
-                wanted = int(self.seconds * sound.samplerate)
+                if sound.format not in FORMATS or sound.samplerate not in RATES:
+                    raise ValueError(f"a {sound.format} of {sound.samplerate} samples a second")
+                wanted = min(int(self.seconds * sound.samplerate), sound.frames)
+                if wanted * (4 * sound.channels + SPENT) > memory_budget():
+                    raise ValueError(f"{wanted} samples of {sound.channels} channels do not fit the memory budget (MINIREC_MEMORY)")
                 if sound.frames > wanted:
                     sound.seek((sound.frames - wanted) // 2)
                 return _mono(sound.read(wanted, dtype="float32", always_2d=True), thing), int(sound.samplerate)
-        except (OSError, RuntimeError, ValueError, TypeError) as error:  # soundfile's own errors are RuntimeErrors
+        except DAMAGE as error:  # soundfile's own errors are RuntimeErrors
             raise DataError(f"{shown(thing)}: not a readable sound ({error})") from None
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from ..errors import DataWarning, ParameterError
-from ..files import atomic_path
+from ..errors import DataError, DataWarning, ParameterError
+from ..files import damage_told, expanded, read_arrays, write_arrays
 from .base import Extractor, Things, Vectors, present
 from .precomputed import Precomputed
 
@@ -37,7 +36,7 @@ class Cached(Extractor):
             raise ParameterError(f"chunk must be at least 1, got {chunk}")
         if isinstance(extractor, Precomputed):
             raise ParameterError("Precomputed looks its vectors up, so there is nothing to keep in a cache: use it without cached")
-        self.extractor, self.folder, self.chunk = extractor, Path(folder), chunk
+        self.extractor, self.folder, self.chunk = extractor, expanded(folder), chunk
         self.joint, self.normalize, self.weights = extractor.joint, extractor.normalize, extractor.weights  # type: ignore[misc]
         self.encoded_ = self.read_ = 0
 
@@ -89,21 +88,23 @@ class Cached(Extractor):
             made = present(vectors)
             if made.any():
                 raw = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16)[made]
-                with atomic_path(folder / f"{raw[0].tobytes().hex()}-{len(raw)}.npz") as draft, open(draft, "wb") as file:
-                    np.savez(file, keys=raw, vectors=vectors[made])
+                write_arrays(folder / f"{raw[0].tobytes().hex()}-{len(raw)}.npz", {"keys": raw, "vectors": vectors[made]})
             put(keys, vectors)
         return out
 
     def _read(self, path: Path) -> tuple[list[bytes], Vectors] | None:
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as held:
+            with damage_told(path, "chunk of vectors", DataError):
+                held = read_arrays(path)
                 keys, vectors = held["keys"], held["vectors"]
-            if keys.shape != (len(vectors), 16) or keys.dtype != np.uint8 or vectors.shape[1:] != (self.dimension,):
-                raise ValueError(f"shapes {keys.shape} and {vectors.shape}")
-        except FileNotFoundError:  # another process has removed it
-            return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            warnings.warn(f"{path}: a chunk of vectors cannot be read ({error}); it is made again", DataWarning, stacklevel=2)
+                if keys.shape != (len(vectors), 16) or keys.dtype != np.uint8 or vectors.shape[1:] != (self.dimension,):
+                    raise ValueError(f"shapes {keys.shape} and {vectors.shape}")
+                if vectors.dtype != np.float32 or not np.isfinite(vectors).all():
+                    raise ValueError("its vectors are not finite float32 numbers")
+        except DataError as error:
+            if not path.exists():  # another process has removed it
+                return None
+            warnings.warn(f"{error}; it is removed and made again", DataWarning, stacklevel=2)
             path.unlink(missing_ok=True)
             return None
         return [row.tobytes() for row in keys], vectors

@@ -10,9 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, MissingExtraError, ParameterError
+from ..files import DAMAGE
+from ..options import memory_budget
 from .base import Vectors, normalized
 from .media import MediaExtractor, shown
 
+# formats that may be opened: others of Pillow's start programs (EPS) or are rare ways into its C code
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
+DECODED = 32  # bytes a pixel that decoding and conversion take at the most
 HUES, SATURATIONS, VALUES = 12, 3, 3
 CELLS, ORIENTATIONS = 4, 9
 UNIFORM = 59
@@ -21,6 +26,8 @@ _NEIGHBOURS = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))  
 
 class ImageFeatures(MediaExtractor):
     """Pictures as paths, bytes or arrays (h, w), (h, w, 3) or (h, w, 4): uint8, or floats from 0 to 1. Scaled to a square first.
+
+    Files are PNG, JPEG, GIF, WebP, BMP, TIFF or PPM; one whose pixels would not fit the memory budget is refused before it is decoded.
 
     colour (108) : joint histogram of hue (12), saturation (3) and value (3). Swain and Ballard 1991, "Color indexing".
     gradient (144) : in each of 4 x 4 cells, histogram of 9 directions of the gradient of the lightness, without sign, by its size, a
@@ -77,8 +84,14 @@ class ImageFeatures(MediaExtractor):
             if isinstance(thing, np.ndarray):
                 picture = Image.fromarray(_bytes(thing))
             else:
-                picture = Image.open(io.BytesIO(thing) if isinstance(thing, bytes) else thing)
+                picture = Image.open(io.BytesIO(thing) if isinstance(thing, bytes) else thing, formats=FORMATS)
                 with picture:
+                    width, height = picture.size
+                    if width * height * DECODED > memory_budget():
+                        raise ValueError(
+                            f"its {width} x {height} pixels take {width * height * DECODED / 1e9:.1f} GB, more than the memory budget "
+                            "(MINIREC_MEMORY): scale it down"
+                        )
                     picture.draft("RGB", (2 * self.size, 2 * self.size))  # a JPEG is decoded at a fraction of its size
                     picture.load()
                     picture = ImageOps.exif_transpose(picture)
@@ -87,7 +100,7 @@ class ImageFeatures(MediaExtractor):
                 top = max(float(deep.max()), 65535.0 if picture.mode[0] == "I" else 1e-9)
                 picture = Image.fromarray((deep / top * 255).clip(0, 255).astype(np.uint8))
             picture = picture.convert("RGBA").resize((self.size, self.size), Image.Resampling.BOX, reducing_gap=2.0)
-        except (OSError, ValueError, SyntaxError, TypeError, EOFError, Image.DecompressionBombError) as error:
+        except (*DAMAGE, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise DataError(f"{shown(thing)}: not a readable picture ({error})") from None
         layers = np.asarray(picture, np.float32) / np.float32(255)
         return np.asarray(layers[..., :3] * layers[..., 3:] + 1 - layers[..., 3:], np.float32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from ..data.ids import checked_id, factorize
 from ..data.reading.parquet import parquet_columns, parquet_schema
 from ..errors import DataError, DataWarning
+from ..files import damage_told, read_arrays
 from .base import Extractor, Vectors, digest_of, is_missing, normalized
 
 ROWS = 4096  # of a check or a conversion
@@ -157,13 +157,10 @@ def _ids(ids: Sequence[Any] | NDArray[Any] | str | Path) -> Any:
 
 def _load(path: Path) -> Any:
     """An array, memory-mapped, or the arrays of an .npz."""
-    try:
+    with damage_told(path, "NumPy file without pickled objects", DataError):
         if path.suffix == ".npy":
             return np.load(path, mmap_mode="r", allow_pickle=False)
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as held:
-            return dict(held)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a readable NumPy file without pickled objects ({error})") from None
+        return read_arrays(path, compressed=True)
 
 
 def _parquet(path: Path, id_column: str, vector_column: str) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, ParameterError
-from ..files import atomic_path
+from ..files import DAMAGE, atomic_path
 
 _KINDS = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
@@ -48,7 +48,7 @@ class SafeTensors:
                 self._entries, self.metadata = _header(file, self.path.stat().st_size)
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read: {error.strerror or error}") from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except DAMAGE as error:
             raise DataError(f"{self.path}: not a safetensors file, or a damaged one: {error}") from None
 
     def __contains__(self, name: object) -> bool:

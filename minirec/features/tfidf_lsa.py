@@ -14,7 +14,7 @@ from ..engine.graph.propagate import propagate
 from ..engine.linalg.svd import truncated_svd
 from ..engine.sparse import CSR
 from ..errors import DataError, NotFittedError, ParameterError
-from ..files import damage_told, read_archive, write_archive
+from ..files import damage_told, expanded, read_archive, write_archive
 from .base import TextExtractor, Things, Vectors, digest_of, normalized
 from .terms import Folded, Hashes, Terms, blocks
 
@@ -133,7 +133,7 @@ class TfidfLSA(TextExtractor):
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read what `save` wrote. Nothing in the file is executed; ModelFileError where it is damaged, foreign or of an unknown version."""
-        path = Path(path)
+        path = expanded(path)
         with damage_told(path, KIND):
             header, arrays = read_archive(path, KIND, VERSION, (CLASS,))
             made = cls(**header["params"])

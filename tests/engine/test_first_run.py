@@ -50,3 +50,30 @@ for module in (twins_attention, twins_rowwise, twins_sgd):
     lines = [line.split() for line in done.stdout.splitlines()]
     assert {line[0] for line in lines} == {"attend_rows", "softmax_rows", "bpr_entries"}
     assert [name for line in lines for name in line[1:] if not any(part in name for part in HARMLESS)] == []
+
+
+def test_a_damaged_cache_is_put_aside_and_made_anew(tmp_path):
+    code = """
+import numpy as np
+from minirec.engine.backend import kernel
+out = np.zeros(3, np.float32)
+kernel("drop_numbers", "numba")(0, 3, np.ones(3, np.float32), np.zeros(1, np.uint64), 7, out)
+print(out.tolist())
+"""
+
+    def run(warning):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "MINIREC_CACHE": str(tmp_path)}, capture_output=True, text=True, check=True
+        )
+        assert ("is made anew" in done.stderr) is warning, done.stderr
+        return done.stdout
+
+    good = run(False)
+    for suffix in ("nbc", "nbi"):
+        for damage in (lambda content: content[: len(content) // 2], lambda content: content[:-40] + bytes(40), lambda content: b""):
+            kept = list(tmp_path.rglob(f"rowwise.drop_numbers*.{suffix}"))
+            assert kept
+            for path in kept:
+                path.write_bytes(damage(path.read_bytes()))
+            assert run(True) == good
+            assert run(False) == good

@@ -11,6 +11,7 @@ from minirec.features import audio
 from minirec.features.audio import BANDS, FLOOR, AudioFeatures, log_mel, mel_filters
 from minirec.features.base import present
 from minirec.features.cache import cached
+from minirec.options import options
 
 RATE = 22_050
 
@@ -138,3 +139,16 @@ def test_soundfile_is_an_extra(monkeypatch):
     with pytest.raises(MissingExtraError, match=r"minirec\[audio\]"):
         AudioFeatures(damaged="missing").transform([b"RIFF"])
     assert AudioFeatures().transform([tone(440)]).any()  # arrays need nothing
+
+
+def test_rates_and_sizes_are_bounded_before_decoding():
+    """A WAV of some hundred bytes that claims 2^31 samples a second would take gigabytes."""
+    soundfile = pytest.importorskip("soundfile")
+    out = io.BytesIO()
+    soundfile.write(out, np.zeros(100), 2**31 - 1, format="WAV")
+    with pytest.raises(DataError, match="2147483647 samples a second"):
+        AudioFeatures().transform([out.getvalue()])
+    long = io.BytesIO()
+    soundfile.write(long, np.zeros((200_000, 4)), 48_000, format="WAV")
+    with options(memory="1MB"), pytest.raises(DataError, match="memory budget"):
+        AudioFeatures().transform([long.getvalue()])

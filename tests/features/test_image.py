@@ -12,6 +12,7 @@ from minirec.errors import DataError, DataWarning, MissingExtraError, ParameterE
 from minirec.features.base import present
 from minirec.features.cache import cached
 from minirec.features.image import ImageFeatures, colours, gradients, textures
+from minirec.options import options
 
 SIDE = 64
 
@@ -253,3 +254,16 @@ def test_pillow_is_an_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(MissingExtraError, match=r"minirec\[image\]"):
         ImageFeatures(damaged="missing").transform([plain(1, 2, 3)])
+
+
+def test_formats_are_named_and_pixels_are_bounded_before_decoding():
+    """EPS would start Ghostscript; a small PNG of many pixels would take gigabytes."""
+    image = pytest.importorskip("PIL.Image")
+    eps, large = io.BytesIO(), io.BytesIO()
+    image.new("RGB", (8, 8)).save(eps, "EPS")
+    image.new("1", (6000, 6000)).save(large, "PNG")
+    with pytest.raises(DataError, match="not a readable picture"):
+        ImageFeatures().transform([eps.getvalue()])
+    assert len(large.getvalue()) < 10_000
+    with options(memory="500MB"), pytest.raises(DataError, match="6000 x 6000 pixels"):
+        ImageFeatures().transform([large.getvalue()])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from ...errors import DataError
+from ...files import damage_told, read_arrays
 from ..account import Account
 from .csv_plain import Malformed
 from .opening import kind_of, text_lines
@@ -84,25 +83,10 @@ def read_lists(path: Path, account: Account, *, encoding: str, ordered: bool) ->
 
 def npz_arrays(path: Path) -> dict[str, Any]:
     """The one-dimensional arrays of an npz file by name; nothing is unpickled."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except (
-        ValueError,
-        OSError,
-        BadZipFile,
-        AttributeError,
-        TypeError,
-        EOFError,
-        KeyError,
-        MemoryError,
-        SyntaxError,
-        NotImplementedError,
-        zlib.error,
-    ) as error:
-        raise DataError(f"{path}: not an npz file of plain arrays ({error})") from None
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    with damage_told(path, "npz file of plain arrays", DataError):
+        arrays = read_arrays(path, compressed=True)
     columns = {name: array for name, array in arrays.items() if array.ndim == 1}
     if not columns:
         raise DataError(f"{path}: no one-dimensional arrays; there are {', '.join(arrays) or 'none'}")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import tempfile
+import time
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
+from numba.core.caching import IndexDataCacheFile
 
 from ..._version import __version__
 from ...options import cache_folder as user_cache
@@ -34,9 +39,54 @@ def cache_folder() -> Path | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            return folder
+            pass
+        for left in folder.glob("*.tmp.*"):  # of processes that were killed while they wrote
+            if time.time() - left.stat().st_mtime > 600:
+                left.unlink(missing_ok=True)
     except OSError:
         return None
+    return folder
+
+
+class _CheckedFile(IndexDataCacheFile):  # type: ignore[misc]
+    """The files of a kernel in the cache, each with a digest in front: what was cut short or damaged is never run."""
+
+    def _load_data(self, name: str) -> Any:
+        content = Path(self._data_path(name)).read_bytes()
+        if hashlib.sha256(content[32:]).digest() != content[:32]:
+            raise ValueError(f"{name} is damaged")
+        return pickle.loads(content[32:])
+
+    def _save_data(self, name: str, data: Any) -> None:
+        content = self._dump(data)
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(hashlib.sha256(content).digest() + content)
+
+
+def _forgiving(compiled: Any) -> None:
+    """A cache is no need: a kernel that cannot be read from it is made anew, one that cannot be written is used all the same."""
+    cache = compiled._cache
+    load, save = cache.load_overload, cache.save_overload
+    cache._cache_file.__class__ = _CheckedFile
+
+    def load_or_none(signature: Any, context: Any) -> Any:
+        try:
+            return load(signature, context)
+        except Exception as error:  # whatever a damaged pickle raises
+            warnings.warn(
+                f"a compiled kernel in {cache.cache_path} cannot be read ({error}); it is made anew", RuntimeWarning, stacklevel=2
+            )
+            with suppress(OSError):
+                cache.flush()
+            return None
+
+    def save_or_not(signature: Any, result: Any) -> None:
+        try:
+            save(signature, result)
+        except OSError as error:
+            warnings.warn(f"a compiled kernel is not kept in {cache.cache_path} ({error})", RuntimeWarning, stacklevel=2)
+
+    cache.load_overload, cache.save_overload = load_or_none, save_or_not
 
 
 def jit(function: F) -> F:
@@ -67,6 +117,8 @@ def _compile(function: F, fastmath: set[str]) -> F:
     numba.config.CACHE_DIR = "" if folder is None else str(folder)
     try:
         compiled: F = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath, forceinline=True, cache=folder is not None)(function)
+        if folder is not None:
+            _forgiving(compiled)
     finally:
         numba.config.CACHE_DIR = before
     return compiled

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MinirecError, ModelFileError, ModelFitError
-from ...files import DAMAGE, damage_told, read_archive, write_archive
+from ...files import DAMAGE, damage_told, expanded, read_archive, write_archive
 from ..backend import one_blas_thread, resolve
 from .autodiff import Tensor
 from .modules import Module
@@ -62,10 +62,11 @@ def fit(
     """
     progress = Progress()
     best: dict[str, NDArray[Any]] = {}
-    if checkpoint is not None and Path(checkpoint).exists():
-        progress, best = _resume(Path(checkpoint), model, optimizer, seed, purpose)
+    checkpoint = None if checkpoint is None else expanded(checkpoint)
+    if checkpoint is not None and checkpoint.exists():
+        progress, best = _resume(checkpoint, model, optimizer, seed, purpose)
     elif checkpoint is not None:
-        _save(Path(checkpoint), model, optimizer, seed, purpose, progress, best)
+        _save(checkpoint, model, optimizer, seed, purpose, progress, best)
     for tensor in model.parameters().values():
         tensor.grad = None  # of a training that was stopped between a backward and its step
     try:
@@ -81,7 +82,7 @@ def fit(
                     if not progress.best or progress.scores[-1] > progress.scores[progress.best - 1]:
                         progress.best, best = progress.epoch, model.state()
                 if checkpoint is not None:
-                    _save(Path(checkpoint), model, optimizer, seed, purpose, progress, best)
+                    _save(checkpoint, model, optimizer, seed, purpose, progress, best)
                 if callback is not None and callback(progress):
                     break
     finally:

@@ -17,7 +17,7 @@ from ...engine.backend import resolve
 from ...engine.sequences import Sequences
 from ...engine.sparse import CSR
 from ...errors import NotSupportedError
-from ...files import damage_told, read_archive, write_archive
+from ...files import damage_told, expanded, read_archive, write_archive
 from .parameters import check_shapes, plain_tree
 from .registry import MODELS
 
@@ -95,7 +95,7 @@ def load_model(path: str | Path) -> Recommender:
     Nothing in the file is executed. A file that is damaged, foreign or of an unknown version raises ModelFileError.
     """
 
-    path = Path(path)
+    path = expanded(path)
     with damage_told(path, KIND):
         header, arrays = read_archive(path, KIND, VERSION, MODELS)
         return _restore(MODELS[header["class"]], header, arrays)

@@ -105,11 +105,12 @@ class Recommendations:
         """The flat columns as a "pandas" or "polars" data frame or an "arrow" table; mixed ids become strings."""
         return frame(self.columns(), library)
 
-    def to_csv(self, path: str | Path) -> None:
-        """Write the flat columns to a CSV file with a header; the file appears whole or not at all."""
+    def to_csv(self, path: str | Path, *, guard: bool = False) -> None:
+        """Write the flat columns to a CSV file with a header; the file appears whole or not at all. guard : for spreadsheets, ids that
+        begin as a formula does get an apostrophe in front, see `write_csv`."""
         from ...data.writers import write_csv
 
-        write_csv(path, self.columns())
+        write_csv(path, self.columns(), guard=guard)
 
     def to_parquet(self, path: str | Path) -> None:
         """Write the flat columns to a Parquet file (extra `io`); the file appears whole or not at all."""
