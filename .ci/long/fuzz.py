@@ -78,7 +78,7 @@ def use_checkpoint(path: Path) -> None:
 
 
 def use_npz(path: Path) -> None:
-    mr.load(path)
+    mr.read(path)
 
 
 def use_vectors(path: Path) -> None:
