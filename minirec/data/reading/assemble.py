@@ -14,7 +14,7 @@ from ..account import MAX_EXAMPLES, Account
 from ..dataset import Dataset
 from ..ids import IdIndex
 from .dates import calendar_numbers
-from .raw import MISSING, Bools, Ids, Numbers, RawEvents, Times, as_whole, read_times, settled, without
+from .raw import MISSING, Bools, Ids, Numbers, RawEvents, Times, as_texts, as_whole, read_times, settled, without
 
 MAX_ID_BYTES = 10_000
 MAX_KINDS = 127
@@ -58,7 +58,8 @@ def assemble(
     weight = None if raw.weight is None else _usable_weight(raw.weight, missing, sieve)
     times = None
     if raw.time is not None:
-        times = read_times(raw.time, missing, raw.where, time_format, time_unit) if isinstance(raw.time, Ids) else raw.time
+        found = raw.time if time_format is None else as_texts(raw.time)
+        times = read_times(found, missing, raw.where, time_format, time_unit) if isinstance(found, Ids) else found
         sieve.drop(times.bad, "time is not a number or a date", times.texts)
     if kind is not None:
         kind = as_whole(kind)

@@ -81,9 +81,10 @@ def _converted(role: str, column: str, whole: bool) -> list[str]:
         return [f"{number} AS {role}", f"{odd} AS {role}_odd"]
     if role == "weight":
         number = f"TRY_CAST({column} AS DOUBLE)"
+        plain = f"isfinite({number}) AND NOT contains({column}, '_')"
         return [
-            f"CASE WHEN isfinite({number}) THEN {number} END AS weight",
-            f"CASE WHEN isfinite({number}) THEN NULL ELSE {trimmed} END AS weight_odd",
+            f"CASE WHEN {plain} THEN {number} END AS weight",
+            f"CASE WHEN {plain} THEN NULL ELSE {trimmed} END AS weight_odd",
         ]
     return [f"{trimmed} AS {role}"]
 

@@ -304,6 +304,13 @@ def _time_text(value: Any) -> str:
     return repr(float(value)) if isinstance(value, (float, np.floating)) else str(value)
 
 
+def as_texts(times: Times | Ids) -> Times | Ids:
+    """Bare whole numbers as the texts that they were; all else as it is."""
+    if isinstance(times, Ids) or times.unit is not None:
+        return times
+    return coded([None if gap else str(value) for gap, value in zip(times.missing.tolist(), times.values.tolist(), strict=True)], "time")
+
+
 def in_coarsest(times: Times) -> Times:
     """Times of a known unit in the coarsest that is exact."""
     if times.unit is None:
