@@ -28,6 +28,7 @@ _WHERE = {
     "evaluation": ("Result", "evaluate", "evaluate_new_items", "evaluate_sampled", "item_shift", "tune"),
     "audit": ("audit",),
     "longtail": ("rerank",),
+    "simulation": ("simulate",),
     "pipeline": ("run",),
     "models.contract.warmup": ("warmup",),
 }  # fmt: skip
@@ -136,3 +137,4 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .models.walks.rp3beta import P3alpha as P3alpha
     from .models.walks.rp3beta import RP3beta as RP3beta
     from .pipeline import run as run
+    from .simulation import simulate as simulate

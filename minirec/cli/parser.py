@@ -16,8 +16,12 @@ from .rerank import add_rerank
 from .run import add_run
 from .serve import add_serve
 from .settings import global_settings
+from .simulate import add_simulate
 
-GROUPS = (add_run, add_report, add_models, add_lists, add_rerank, add_audit, add_data, add_serve, add_events)
+GROUPS = (  # in the order of `minirec --help`
+    *(add_run, add_report, add_models, add_lists, add_rerank, add_audit),
+    *(add_data, add_serve, add_events, add_simulate),
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
