@@ -12,7 +12,10 @@ from ._version import __version__
 from .options import options, options_in_force
 
 _WHERE = {
-    "data": ("Dataset", "Groups", "clean", "datasets", "describe", "download", "load", "popularity_groups", "read", "split", "synthetic"),
+    "data": (
+        "Dataset", "Groups", "clean", "datasets", "describe", "download", "folds", "load", "popularity_groups", "read", "split",
+        "synthetic",
+    ),
     "features": (
         "AudioFeatures", "Fuse", "ImageFeatures", "LanguageModel", "Precomputed", "StaticEmbedding", "TfidfLSA", "add_content",
         "cached", "whiten",
@@ -59,6 +62,7 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .data import datasets as datasets
     from .data import describe as describe
     from .data import download as download
+    from .data import folds as folds
     from .data import load as load
     from .data import popularity_groups as popularity_groups
     from .data import read as read

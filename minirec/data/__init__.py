@@ -4,6 +4,7 @@ from ..files import atomic_path
 from .account import Account
 from .cleaning import clean
 from .dataset import Dataset
+from .folds import folds
 from .ids import IdIndex
 from .popularity import Groups, popularity_groups
 from .reading.readers import read, read_with_account
@@ -26,6 +27,7 @@ __all__ = [
     "describe",
     "describe_text",
     "download",
+    "folds",
     "licence",
     "load",
     "popularity_groups",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from html import escape
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,8 @@ from ..errors import ParameterError
 from ..metrics.accuracy import Values
 from ..models.contract.recommendations import frame
 from .measure import Measured
-from .statistics import bootstrap_interval, effect_size, holm, randomisation_test, t_test
+from .paired import Paired, paired
+from .statistics import bootstrap_interval, holm
 from .tables import comparison_table, result_tables
 
 TESTS = ("t", "randomisation")
@@ -177,12 +179,21 @@ class Result:
         return result
 
     def compare(
-        self, a: str, b: str | None = None, metric: str | Iterable[str] | None = None, *, test: str = "t", level: float = 0.95
+        self,
+        a: str | None = None,
+        b: str | None = None,
+        metric: str | Iterable[str] | None = None,
+        *,
+        test: str = "t",
+        level: float = 0.95,
     ) -> Comparison:
-        """Is model `a` better than model `b` (None: than each of the others)? Paired over users.
+        """Is model `a` better than model `b` (None: than each of the others)? Paired over users. Without `a`: every pair of models.
 
         metric : one or several; default: recall, ndcg and tail.ndcg at the largest k, as far as they were measured.
         test : "t" (paired t) or "randomisation" (sign flips, 10,000 rounds). All p values of the call are Holm-corrected together.
+
+        All differences of a metric over the same users share their resamples and flips, since the mean of differences is the
+        difference of means: O(resamples users models), and not once more for each pair of models.
         """
         if test not in TESTS:
             raise ParameterError(f"test must be one of {', '.join(TESTS)}, got {test!r}")
@@ -191,26 +202,41 @@ class Result:
             names = [f"{name}@{k}" for name in ("recall", "ndcg", "tail.ndcg", "sampled_ndcg")]
             metric = [name for name in names if name in self.measured[self.models[0]].per_user]
         metrics = (metric,) if isinstance(metric, str) else tuple(metric)
-        others = [model for model in self.models if model != a] if b is None else [b]
-        if not others or not metrics or a in others:
+        if a is None:
+            pairs = list(combinations(self.models, 2)) if b is None else []
+        else:
+            pairs = [(a, other) for other in (self.models if b is None else [b]) if b is not None or other != a]
+        if not pairs or not metrics or any(first == second for first, second in pairs):
             raise ParameterError(f"comparing {a!r} needs another model of this result and at least one metric")
-        seed = self.settings["seed"]
-        rows = []
-        for other in others:
-            for name in metrics:
-                gap = self._values(a, name) - self._values(other, name)
-                gap = gap[np.isfinite(gap)][:, None]
-                if len(gap) < 2:
-                    raise ParameterError(f"{name}: {len(gap)} users have a value for both {a} and {other}; a test needs at least two")
-                p = t_test(gap) if test == "t" else randomisation_test(gap, seed=seed)
-                low, high = bootstrap_interval(gap, level=level, seed=seed)
-                rows.append((other, name, gap.mean(), low[0], high[0], p[0], effect_size(gap)[0], len(gap)))
-        corrected = holm(np.array([row[5] for row in rows]))
+        found = {(pair, name): row for name in metrics for pair, row in self._differences(pairs, name, test, level).items()}
+        rows = [(*pair, name, *found[pair, name]) for pair in pairs for name in metrics]
+        corrected = holm(np.array([row.p for row in found.values()]))
+        by_key = dict(zip(found, corrected.tolist(), strict=True))
         differences = tuple(
-            Difference(a, other, name, float(mean), float(low), float(high), float(p), float(p_holm), float(effect), n)
-            for (other, name, mean, low, high, p, effect, n), p_holm in zip(rows, corrected, strict=True)
+            Difference(first, second, name, mean, low, high, p, by_key[(first, second), name], effect, n)
+            for first, second, name, mean, low, high, p, effect, n in rows
         )
         return Comparison(differences, test, level)
+
+    def _differences(self, pairs: list[tuple[str, str]], name: str, test: str, level: float) -> dict[tuple[str, str], Paired]:
+        """One metric for many pairs of models, those over the same users at once."""
+        values = {model: self._values(model, name) for model in dict.fromkeys(model for pair in pairs for model in pair)}
+        together: dict[bytes, list[tuple[str, str]]] = {}
+        for pair in pairs:
+            both = np.isfinite(values[pair[0]]) & np.isfinite(values[pair[1]])
+            if both.sum() < 2:
+                raise ParameterError(
+                    f"{name}: {int(both.sum())} users have a value for both {pair[0]} and {pair[1]}; a test needs at least two"
+                )
+            together.setdefault(both.tobytes(), []).append(pair)
+        found: dict[tuple[str, str], Paired] = {}
+        for mask, some in together.items():
+            users = np.frombuffer(mask, bool)
+            models = list(dict.fromkeys(model for pair in some for model in pair))
+            columns = np.column_stack([values[model][users] for model in models])
+            first, second = (np.array([models.index(pair[side]) for pair in some]) for side in (0, 1))
+            found |= dict(zip(some, paired(columns, first, second, test=test, level=level, seed=self.settings["seed"]), strict=True))
+        return found
 
     def __str__(self) -> str:
         return result_tables(self)

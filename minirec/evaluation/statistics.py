@@ -20,6 +20,14 @@ def bootstrap_interval(values: Values, *, level: float = 0.95, resamples: int = 
     values: float64 (users, m), finite. Whole users are drawn with replacement, the same ones for every column. Efron & Tibshirani
     1993, chapter 13. O(resamples users m) time, 32 MB of working memory whatever the number of users (as long as one resample fits).
     """
+    means = bootstrap_means(values, resamples=resamples, seed=seed)
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(means, (tail, 1.0 - tail), axis=0)
+    return low, high
+
+
+def bootstrap_means(values: Values, *, resamples: int = 1000, seed: int = 0) -> Values:
+    """The mean of each column in each resample, float64 (resamples, m); see `bootstrap_interval`."""
     n = len(values)
     rng = np.random.default_rng(seed)
     means = np.empty((resamples, values.shape[1]))
@@ -30,9 +38,7 @@ def bootstrap_interval(values: Values, *, level: float = 0.95, resamples: int = 
             drawn = rng.integers(0, n, (size, n), dtype=np.int32) + np.arange(size)[:, None] * n
             times = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
             means[start : start + size] = times.astype(np.float64) @ values / n
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(means, (tail, 1.0 - tail), axis=0)
-    return low, high
+    return means
 
 
 def t_test(differences: Values) -> Values:
@@ -56,21 +62,27 @@ def randomisation_test(differences: Values, *, rounds: int = 10_000, seed: int =
     |mean| is at least the observed one) / (1 + rounds): never 0, at least 1 / (1 + rounds). Smucker et al., CIKM 2007.
     O(rounds users m) time, 32 MB of working memory.
     """
-    n, m = differences.shape
-    rng = np.random.default_rng(seed)
     total = differences.sum(0)
     # equal sums must count as at least as extreme, although they are added up in another order
     bound = np.abs(total) * (1.0 - 1e-12) - 1e-12 * np.abs(differences).sum(0)
-    extreme = np.zeros(m)
+    extreme = (np.abs(flipped_sums(differences, rounds=rounds, seed=seed)) >= bound).sum(0)
+    p: Values = (1.0 + extreme) / (1.0 + rounds)
+    return p
+
+
+def flipped_sums(values: Values, *, rounds: int = 10_000, seed: int = 0) -> Values:
+    """The sum of each column under random signs of its users, the same ones for every column: float64 (rounds, m)."""
+    n, m = values.shape
+    rng = np.random.default_rng(seed)
+    total = values.sum(0)
+    sums = np.empty((rounds, m))
     step = max(1, CELLS_A_BLOCK // n)
     with one_blas_thread():
         for start in range(0, rounds, step):
             size = min(step, rounds - start)
             bits = np.unpackbits(rng.integers(0, 256, (size, -(-n // 8)), dtype=np.uint8), axis=1, count=n)
-            flipped = total - 2.0 * (bits.astype(np.float64) @ differences)
-            extreme += (np.abs(flipped) >= bound).sum(0)
-    p: Values = (1.0 + extreme) / (1.0 + rounds)
-    return p
+            sums[start : start + size] = total - 2.0 * (bits.astype(np.float64) @ values)
+    return sums
 
 
 def effect_size(differences: Values) -> Values:

@@ -15,6 +15,7 @@ import numpy as np
 from ..cards import card
 from ..data.convert import Events, as_dataset
 from ..data.dataset import Dataset
+from ..data.folds import folds as make_folds
 from ..data.splits import split
 from ..errors import (
     DataError,
@@ -106,6 +107,7 @@ def tune(
     metric: str = "ndcg@20",
     budget: str | int = "5m",
     validation: float = 0.1,
+    folds: int | None = None,
     split_by: str | None = None,
     test: Events | None = None,
     sampler: str = "random",
@@ -127,6 +129,8 @@ def tune(
         last fit, would not end in time; the first trial always runs.
     validation, split_by : share of `train` held out, and how (see `minirec.split`); default: by time where there is time, else
         at random per user.
+    folds : in place of one validation part, this many: `minirec.folds` by time or at random, as `split_by` says; the value of a trial is
+        the mean over them, and each trial takes as many fits.
     test : events like those that the model is for, such as the test events. What it learns and what is chosen does not depend on them;
         only their items are compared with those of validation, by `item_shift`: a DataWarning says if they differ by more than chance.
     sampler : "random", or "optuna" for its TPE sampler (extra `tune`).
@@ -145,8 +149,14 @@ def tune(
     how = split_by or ("time" if train.timestamp is not None else "random")
     if how not in ("time", "random", "leave-last"):
         raise ParameterError(f"split_by must be time, random or leave-last, got {how!r}")
-    part, held_out = split(train, how, test=validation, seed=seed)
-    shift = None if test is None else item_shift(held_out, test, seed=seed)
+    if folds is not None and how == "leave-last":
+        raise ParameterError("folds go with split_by='time' or 'random': there is one last item")
+    if folds is None:
+        learned, held_out = split(train, how, test=validation, seed=seed)
+        parts = [(learned, held_out)]
+    else:
+        parts = make_folds(train, folds, how, seed=seed)
+    shift = None if test is None else item_shift(parts[-1][1], test, seed=seed)
     if shift is not None and shift.differs:
         warnings.warn(f"{shift}. Validation: {how} split (split_by={how!r})", DataWarning, stacklevel=2)
     suggest, tell = _optuna(ranges, metric, seed) if sampler == "optuna" else _random(ranges, seed)
@@ -159,7 +169,7 @@ def tune(
         if trials and perf_counter() - start + 2.0 * longest > seconds_left:
             break
         params = suggest() if trials else {parameter: given[parameter] for parameter in ranges}
-        trial = _try(base, params, part, held_out, name, ks, metric, seed)
+        trial = _try(base, params, parts, name, ks, metric, seed)
         if trials:
             tell(trial)
         trials.append(trial)
@@ -171,7 +181,8 @@ def tune(
         raise ModelFitError(f"all {len(trials)} trials failed; the first: {trials[0].error}")
     best = max(good, key=lambda trial: sign * (trial.value or 0.0))
     fitted = base.clone(**best.params).fit(train)
-    described = f"{how} split, {len(held_out) / len(train):.0%} of the training events"
+    held = sum(len(part) for _, part in parts)
+    described = f"{how} split, {held / len(train):.0%} of the training events" + (f" in {folds} folds" if folds else "")
     return Tuning(fitted, best.params, best.value or 0.0, metric, tuple(trials), described, shift)
 
 
@@ -182,17 +193,28 @@ def check_search(metric: str, budget: str | int) -> None:
 
 
 def _try(
-    base: Recommender, params: dict[str, Any], part: Dataset, held_out: Dataset, name: str, ks: tuple[int, ...], metric: str, seed: int
+    base: Recommender,
+    params: dict[str, Any],
+    parts: Sequence[tuple[Dataset, Dataset]],
+    name: str,
+    ks: tuple[int, ...],
+    metric: str,
+    seed: int,
 ) -> Trial:
+    """The mean over the validation parts; a part without a value fails the trial."""
     start = perf_counter()
-    try:
-        candidate = base.clone(**params).fit(part)
-        value = evaluate({"candidate": candidate}, part, held_out, k=ks, metrics=[name], seed=seed).to_dict()["candidate"].get(metric)
-    except (ModelFitError, MemoryBudgetError, ParameterError, DataError) as error:
-        return Trial(params, None, perf_counter() - start, f"{type(error).__name__}: {error}")
-    if value is None or not math.isfinite(value):
-        return Trial(params, None, perf_counter() - start, f"{metric} has no value for this model on this validation set")
-    return Trial(params, value, perf_counter() - start)
+    values = []
+    for train, held_out in parts:
+        try:
+            candidate = base.clone(**params).fit(train)
+            found = evaluate({"candidate": candidate}, train, held_out, k=ks, metrics=[name], seed=seed).to_dict()["candidate"]
+        except (ModelFitError, MemoryBudgetError, ParameterError, DataError) as error:
+            return Trial(params, None, perf_counter() - start, f"{type(error).__name__}: {error}")
+        value = found.get(metric)
+        if value is None or not math.isfinite(value):
+            return Trial(params, None, perf_counter() - start, f"{metric} has no value for this model on this validation set")
+        values.append(value)
+    return Trial(params, math.fsum(values) / len(values), perf_counter() - start)
 
 
 def _checked_space(base: Recommender, space: Space | None) -> Space:

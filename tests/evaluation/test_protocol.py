@@ -290,6 +290,7 @@ def test_comparison_is_paired(result, test):
     back = result.compare("random", "popularity", "recall@5", test=test)[0]
     assert (back.difference, back.effect) == pytest.approx((-first.difference, -first.effect))
     assert len(result.compare("popularity")) == 3
+    assert [(d.a, d.b) for d in result.compare(metric="recall@5", test=test)] == [("popularity", "random")]
     assert "popularity - random" in str(comparison)
 
 

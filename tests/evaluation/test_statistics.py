@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from minirec.evaluation import statistics
+from minirec.evaluation import paired, statistics
 from minirec.evaluation.statistics import bootstrap_interval, effect_size, holm, randomisation_test, t_test
 
 
@@ -87,3 +87,19 @@ def test_holm_is_the_slow_one(p):
 
 def test_holm_known():
     np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03])), [0.03, 0.06, 0.06])
+
+
+@pytest.mark.parametrize("test", ["t", "randomisation"])
+def test_many_comparisons_equal_one_by_one(test, monkeypatch):
+    values = normal(6, 40, 5)
+    values[:, 4] = values[:, 0]  # two models that are equal
+    first, second = np.triu_indices(5, 1)
+    whole = paired.paired(values, first, second, test=test, seed=3)
+    monkeypatch.setattr(paired, "PAIRS", 3 * 1000)
+    for a, b, row, again in zip(first, second, whole, paired.paired(values, first, second, test=test, seed=3), strict=True):
+        gap = values[:, [a]] - values[:, [b]]
+        low, high = bootstrap_interval(gap, seed=3)
+        p = t_test(gap) if test == "t" else randomisation_test(gap, seed=3)
+        assert row[:4] == pytest.approx((gap.mean(), low[0], high[0], p[0]), abs=1e-12)
+        assert row.effect == pytest.approx(effect_size(gap)[0])
+        assert row == again

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from test_protocol import ItemMean, events
 
+import minirec as mr
 from minirec.data.dataset import Dataset
 from minirec.errors import MissingExtraError, ModelFitError, ParameterError
 from minirec.evaluation import tune, tuning
@@ -26,6 +27,21 @@ def test_rmse_is_minimised_and_the_best_is_fitted_on_everything():
     np.testing.assert_array_equal(tuned.model.means_, whole.means_)
     assert "12 trials" in str(tuned)
     assert "time split" in str(tuned)
+
+
+@pytest.mark.parametrize("how", ["time", "random"])
+def test_folds_give_the_mean_over_them(how):
+    data = events()
+    tuned = tune(ItemMean(shift=0.5), data, space=SPACE, metric="rmse", budget=3, folds=3, split_by=how, seed=2)
+    for trial in tuned.trials:
+        values = [
+            mr.evaluate(ItemMean(**trial.params).fit(train), train, test, metrics=["rmse"]).to_dict()["item_mean"]["rmse"]
+            for train, test in mr.folds(data, 3, how, seed=2)
+        ]
+        assert trial.value == pytest.approx(sum(values) / 3)
+    assert "3 folds" in str(tuned)
+    with pytest.raises(ParameterError, match="folds go with"):
+        tune(ItemMean, data, space=SPACE, metric="rmse", folds=3, split_by="leave-last")
 
 
 def test_the_seed_decides_the_trials():
