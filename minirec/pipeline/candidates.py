@@ -16,6 +16,7 @@ from ..options import memory_budget
 REFERENCES = ("popularity", "random")  # models that do not look at the user
 ALWAYS = (*REFERENCES, "itemknn")  # part of every default run, whatever the budget
 DEFAULT_MODELS = (*ALWAYS, "rp3beta", "ease", "dan", "als", "graphblend", "sasrec")  # in the order in which they are tried
+BLEND = "blend"  # of the best two, once they are known
 IN_PLACE = {"ease": "sansa"}  # tried where the first does not fit
 CONTENT_MODELS = ("contentknn", "l3ae")  # join where items have vectors
 START: Mapping[str, Mapping[str, Any]] = {"rp3beta": {"beta": 0.3}}  # where the search begins, if not at the defaults
@@ -28,6 +29,7 @@ SEARCHED: Mapping[str, tuple[str, ...]] = {  # the parameters that decide most; 
     "sansa": ("regularization", "length_exponent", "neighbors"),
     "graphblend": ("length_exponent", "neighbors", "tail_exponent", "weight"),
     "l3ae": ("regularization", "content_weight"),
+    "blend": ("weight", "tail_exponent"),
     "popularity": (),
 }
 WEIGHTED: Mapping[str, Mapping[str, Any]] = {  # what makes these models use weights: by default they do not

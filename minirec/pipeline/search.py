@@ -17,7 +17,8 @@ import numpy as np
 from ..errors import DataError, MemoryBudgetError, MinirecError, ModelFitError
 from ..evaluation import Result, evaluate
 from ..models.contract.recommender import Recommender
-from .candidates import ALWAYS, REFERENCES, Climb, Shape, cannot_run, labelled
+from ..models.contract.registry import MODELS
+from .candidates import ALWAYS, BLEND, REFERENCES, Climb, Shape, cannot_run, labelled, make
 from .choice import tail_amount
 from .parts import Fold
 from .watch import Clock
@@ -142,7 +143,35 @@ class Search:
             if not any(went_on):
                 return
             rivals = [name for name, number in zip(rivals, went_on, strict=True) if number]
+            if steps == 1 and self._blend(climbs):
+                rivals.append(BLEND)
             steps *= 2
+
+    def _blend(self, climbs: dict[str, Climb]) -> bool:
+        """Try the two best families of different kinds added up, each at its best setting: they err in different ways."""
+        best = {name: self._best(name) for name in climbs}
+        first = max(best, key=lambda name: best[name])
+        others = [name for name in best if _kind(self.settings[name]) != _kind(self.settings[first])]
+        if BLEND not in MODELS or BLEND in self.settings or not others:
+            return False
+        members = []
+        for name in (first, max(others, key=lambda name: best[name])):
+            own = [label for label, model in self.settings.items() if model.name == name]
+            members.append(max(own, key=lambda label: self._figures(label)[0]))
+        if self.left() < 1.3 * sum(self.seconds[label] for label in members) + self._reserve():
+            self.left_out[BLEND] = "came after the time was up (budget=..., --budget 30m, raises it)"
+            return False
+        base, other = (self.settings[label] for label in members)
+        params = {"base": base.name, "base_params": base.get_params(), "other": other.name, "other_params": other.get_params()}
+        model = make(BLEND, params, self.seed)
+        why = cannot_run(model, self.weigher(self.folds[0].inner, model), Shape.of(self.folds[0].inner), np.inf, named=True)
+        if why is not None:
+            self.left_out[BLEND] = why
+            return False
+        if not self.trial(BLEND, model, f"{base.name} and {other.name} together"):
+            return False
+        climbs[BLEND] = Climb(model, params)
+        return True
 
     def _step(self, name: str, climb: Climb, turn: int) -> bool:
         """One more setting of a family; whether there was one and time for it."""
@@ -181,6 +210,11 @@ class Search:
         bound = self._top() * (1 - self.price)
         figures = [self._figures(label) for label, model in self.settings.items() if model.name == name]
         return max(tail if ndcg >= bound else ndcg - bound - 1 for ndcg, tail in figures)
+
+
+def _kind(model: Recommender) -> str:
+    """The family of models by its folder: linear, walks, neighbors, ..."""
+    return type(model).__module__.split(".")[-2]
 
 
 def _joined(parts: Sequence[Result]) -> Result:
