@@ -22,7 +22,7 @@ _WHERE = {
     ),
     "models": (
         "ALS", "BPR", "BSPM", "DAN", "DIN", "EASE", "EDLAE", "FMLP", "GFCF", "GMF", "L3AE", "MLP", "MODELS", "RDLAE", "SANSA", "SLIM",
-        "WARP", "AbsorbingCost", "AbsorbingTime", "AlphaRec", "BiasedMF", "Caser", "ChebyCF", "ColdMap", "ContentKNN",
+        "WARP", "AbsorbingCost", "AbsorbingTime", "Adjusted", "AlphaRec", "BiasedMF", "Blend", "Caser", "ChebyCF", "ColdMap", "ContentKNN",
         "FactorizationMachine", "FeatureALS", "GRU4Rec", "GraphBlend", "HittingTime", "Hybrid", "ItemKNN", "LightGCN", "LogisticMF",
         "MultDAE", "MultVAE", "NeuMF", "NextItNet", "P3alpha", "PersonalizedPageRank", "Popularity", "RP3beta", "Random",
         "Recommendations", "Recommender", "SASRec", "SVDpp", "SoftmaxMF", "TurboCF", "UltraGCN", "UserKNN", "load_model", "model_class",
@@ -85,6 +85,8 @@ if TYPE_CHECKING:  # the same names for type checkers; tests/test_import.py hold
     from .features import cached as cached
     from .features import whiten as whiten
     from .longtail import rerank as rerank
+    from .longtail.blend import Adjusted as Adjusted
+    from .longtail.blend import Blend as Blend
     from .longtail.graph_blend import GraphBlend as GraphBlend
     from .models.baselines.popularity import Popularity as Popularity
     from .models.baselines.popularity import Random as Random

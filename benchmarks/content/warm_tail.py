@@ -192,10 +192,10 @@ def parts(name: str, folder: Path) -> Parts:
 def _unfitted(candidate: Candidate) -> mr.Recommender:
     import minirec as mr
 
-    from .. import blend
+    from ..blend import of_row
 
     if candidate.model in ("Adjusted", "Blend"):
-        return getattr(blend, candidate.model)(**candidate.settings)
+        return of_row(candidate.model, candidate.settings)
     return getattr(mr, candidate.model)(**candidate.settings)
 
 

@@ -111,11 +111,11 @@ def _fits(claim: Claim, train: mr.Dataset, names: tuple[str, ...], judge: Callab
 def _made(claim: Claim, seed: dict[str, int]) -> mr.Recommender:
     import minirec as mr
 
-    from ..blend import Adjusted
+    from ..blend import of_row
 
     if claim.method == "Adjusted":
         name, settings = claim.settings["base"]
-        return Adjusted(**claim.settings | {"base": [name, settings | seed]})
+        return of_row("Adjusted", claim.settings | {"base": [name, settings | seed]})
     return getattr(mr, claim.method)(**claim.settings, **seed)
 
 

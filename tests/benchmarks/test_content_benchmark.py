@@ -17,7 +17,7 @@ import minirec as mr
 from benchmarks import data as sets
 from benchmarks import report
 from benchmarks.__main__ import main
-from benchmarks.blend import Adjusted, Blend
+from benchmarks.blend import of_row
 from benchmarks.common import Folders
 from benchmarks.content import many_texts, vectors, warm_tail
 from benchmarks.content import new_items as content
@@ -121,9 +121,9 @@ def test_a_blend_is_the_weighted_sum_of_standardised_scores() -> None:
     data = events(NOWHERE)
     found = vectors.with_vectors(data, np.random.default_rng(0).standard_normal((data.n_items, 8)).astype(np.float32))
     settings = {"base": ["EASE", {"regularization": 20.0}], "content": ["ContentKNN", {"neighbors": 10}]}
-    model = Blend(**settings, weight=0.3, tail_exponent=0.2).fit(found)
+    model: Any = of_row("Blend", settings | {"weight": 0.3, "tail_exponent": 0.2}).fit(found)
     profiles = model._profiles_of(np.arange(5, dtype=np.int32))
-    parts = [member._scorer(profiles).block(0, 5).astype(np.float64) for member in model.members_]
+    parts = [member._scorer(profiles).block(0, 5).astype(np.float64) for member in (model.base_, model.other_)]
     mixed = sum(weight * part / part.std(axis=1, keepdims=True) for weight, part in zip((0.7, 0.3), parts, strict=True))
     expected = mixed / data.item_counts**0.2
     for _ in range(2):  # the second time from what is kept
@@ -201,7 +201,7 @@ def test_without_data_it_asks_for_them(tmp_path: Path, monkeypatch: pytest.Monke
 def test_adjusted_scores_are_logits_less_the_logarithm_of_popularity() -> None:
     data = events(NOWHERE)
     settings = {"factors": 4, "iterations": 2, "max_length": 5}
-    plain, model = mr.SASRec(**settings).fit(data), Adjusted(base=["SASRec", settings]).fit(data)
+    plain, model = mr.SASRec(**settings).fit(data), of_row("Adjusted", {"base": ["SASRec", settings]}).fit(data)
     users = np.arange(5, dtype=np.int32)
     logits = plain._scorer(plain._profiles_of(users)).block(0, 5)
     for exponent in (0.0, 0.7):

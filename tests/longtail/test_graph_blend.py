@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minirec.data.dataset import Dataset
 from minirec.engine.ranking.scorers import BlendScorer, ConstantScorer, LinearScorer
 from minirec.engine.sparse import CSR
 from minirec.errors import ParameterError
@@ -41,3 +42,16 @@ def test_scores_that_are_all_the_same_say_nothing():
     assert np.allclose(blend.block(0, 2), [[0, 0, 0], 2 * sums / sums.std() * [1, 1, 0.5]])
     assert np.allclose(blend.scales(1), [0, 2 / sums.std()])
     assert np.array_equal(blend.pairs(np.array([1, 0, 1]), np.array([2, 1, 0], np.int32)), blend.block(0, 2)[[1, 0, 1], [2, 1, 0]])
+
+
+def test_explanations_where_items_share_no_users():
+    """Each history goes with itself alone: what is left of 1 - 1 in the autoencoder is no score, and no deviation to divide by."""
+    rng = np.random.default_rng(0)
+    users, items = np.nonzero(rng.random((40, 60)) < 0.05)
+    data = Dataset.from_arrays(users.tolist() + list(range(100, 120)), items.tolist() + list(range(100, 120)))
+    model = GraphBlend(**FILTER, **AUTOENCODER, weight=0.5).fit(data)
+    for user in [*range(100, 104), *list(data.users)[:6]]:
+        for item in list(data.items)[::7]:
+            found = model.explain(user, item)
+            values = np.array([part.value for part in found.parts])
+            assert abs(values.sum() - found.score) <= 1e-5 * np.abs(values).sum()

@@ -12,6 +12,7 @@ from ..backend import kernel
 from ..sparse import CSR, Index
 
 Scores = NDArray[np.float32]
+_CANCELLED = 1e-6  # of 1 - 1, what float32 leaves of it at most
 EPS, TINY = float(np.finfo(np.float32).eps), float(np.finfo(np.float32).tiny)
 
 
@@ -149,8 +150,11 @@ class FactoredScorer(PathScorer):
         layer = CSR(indptr, columns.astype(np.int32), hidden[rows, columns], hidden.shape)
         out = LinearScorer(layer, self.decoder, self.backend).block(0, stop - start)
         own = slice(self.history.indptr[start], self.history.indptr[stop])
-        rows = np.repeat(np.arange(stop - start), np.diff(self.history.indptr[start : stop + 1]))
-        out[rows, self.history.indices[own]] += self.history.data[own]
+        owners = np.repeat(np.arange(stop - start), np.diff(self.history.indptr[start : stop + 1]))
+        at, ones = self.history.indices[own], self.history.data[own]
+        out[owners, at] += ones
+        left = out[owners, at]
+        out[owners, at] = np.where(np.abs(left) > _CANCELLED * np.abs(ones), left, 0)
         return out
 
     def pairs(self, profiles: NDArray[np.int64], items: Index) -> Scores:

@@ -46,6 +46,8 @@ PLACES = {
     "chebycf": "models.graphs.graph_filters:ChebyCF",
     "bspm": "models.graphs.graph_filters:BSPM",
     "graphblend": "longtail.graph_blend:GraphBlend",
+    "blend": "longtail.blend:Blend",
+    "adjusted": "longtail.blend:Adjusted",
     "sasrec": "models.sequences.sasrec:SASRec",
     "gru4rec": "models.sequences.gru4rec:GRU4Rec",
     "nextitnet": "models.sequences.nextitnet:NextItNet",
