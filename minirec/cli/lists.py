@@ -177,7 +177,7 @@ def _explain(arguments: argparse.Namespace) -> None:
     if arguments.user is not None:
         found = model.explain(ids([arguments.user], model.users_)[0], item)
     else:
-        found = model.explain(history=ids(arguments.history, model.items_), item=item)
+        found = model.explain(history=[ids(arguments.history, model.items_)], item=item)
     total = sum(abs(part.value) for part in found.parts) or 1.0
     columns: dict[str, list[Any]] = {
         "item": [part.name for part in found.parts],
