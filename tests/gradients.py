@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from minirec.engine.nn.autodiff import RowGradient, Tensor
+from minirec.engine.nn.autodiff import Tensor
+from minirec.engine.nn.row_gradient import RowGradient
 
 
 def check_gradients(function, *arrays, rtol=1e-6, step=1e-5):

@@ -72,7 +72,7 @@ def use_chunk(path: Path) -> None:
 
 def use_checkpoint(path: Path) -> None:
     model = SUBJECTS["sasrec"].make(iterations=2)
-    model.fit(shop(), checkpoint=path)
+    model.fit(SUBJECTS["sasrec"].data(shop()), checkpoint=path)
     for _, _, scores in model.recommend(k=3):
         finite(scores)
 
@@ -104,7 +104,7 @@ def originals(kind: str, folder: Path) -> dict[str, tuple[Path, bytes]]:
         SIMPLE.save(folder / "extractor.npz")
         out[kind] = folder / "extractor.npz"
     elif kind == "checkpoint":
-        SUBJECTS["sasrec"].make(iterations=1).fit(data, checkpoint=folder / "run.npz")
+        SUBJECTS["sasrec"].make(iterations=1).fit(SUBJECTS["sasrec"].data(data), checkpoint=folder / "run.npz")
         out[kind] = folder / "run.npz"
     elif kind == "chunk":
         cached(SIMPLE, folder / "cache").transform(TEXTS)
@@ -113,7 +113,7 @@ def originals(kind: str, folder: Path) -> dict[str, tuple[Path, bytes]]:
         write_arrays(folder / "events.npz", {"user": data.user.astype(np.int64), "item": data.item.astype(np.int64), "rating": data.weight})
         out[kind] = folder / "events.npz"
     else:
-        write_arrays(folder / "vectors.npz", {"ids": np.arange(5), "vectors": np.ones((5, 3), np.float32)})
+        write_arrays(folder / "vectors.npz", {"id": np.arange(5), "vector": np.ones((5, 3), np.float32)})
         out[kind] = folder / "vectors.npz"
     return {name: (path, path.read_bytes()) for name, path in out.items()}
 

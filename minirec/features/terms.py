@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.random import mix
+
 BLOCK = 2**20  # characters at a time
 MARKS = 30  # on one character
 BREAK, WORD, DENSE, DROP = range(4)
@@ -64,7 +66,7 @@ class Folded:
         self.text = np.cumsum(ends) - ends - 1  # the end of a text belongs to it; -1 at the very first
         self.kind = kind
         self.run = np.cumsum(np.diff(kind, prepend=kind[:1]) != 0)
-        self.codes = _mixed(codes.astype(np.uint64))
+        self.codes = mix(codes.astype(np.uint64))
         self.marked = np.where(kind == WORD, self.codes, np.uint64(0))
 
     def words(self) -> Terms:
@@ -76,7 +78,7 @@ class Folded:
         place = np.arange(inside.sum()) - np.repeat(starts, lengths)
         power = np.cumprod(np.full(int(lengths.max(initial=0)) + 1, _BASE, np.uint64))
         hashed = np.add.reduceat(self.codes[inside] * power[place], starts) if len(starts) else np.zeros(0, np.uint64)
-        return _concatenated([Terms(self.text[first], _mixed(hashed)), self._dense(1), self._dense(2)])
+        return _concatenated([Terms(self.text[first], mix(hashed)), self._dense(1), self._dense(2)])
 
     def characters(self, lengths: Sequence[int]) -> Terms:
         """Runs of each of the lengths (2 or more) within words, their ends marked, and within scripts without spaces."""
@@ -101,7 +103,7 @@ class Folded:
         total = np.full(len(first), n, np.uint64)
         for step in range(n):
             total = total * _BASE + codes[first + step]
-        return _mixed(total)
+        return mix(total)
 
 
 def fold(text: str) -> str:
@@ -133,15 +135,6 @@ def _kind(code: int) -> int:
     if category[0] not in "LMN":
         return BREAK
     return DENSE if any(start <= code < stop for start, stop in _DENSE) else WORD
-
-
-def _mixed(values: Hashes) -> Hashes:
-    """Spread the bits of 64-bit numbers, one to one (the finaliser of splitmix64, Steele, Lea and Flood 2014)."""
-    values = values + _BASE
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: Hashes = values ^ (values >> np.uint64(31))
-    return mixed
 
 
 def _concatenated(parts: Sequence[Terms]) -> Terms:

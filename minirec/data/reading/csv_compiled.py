@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.backend import kernel, resolve, run_blocks
-from ...engine.reference.text import INTEGER, MISSING, NUMBER, PARSED, SKIP, TEXT
+from ...engine.fields import INTEGER, MISSING, NUMBER, PARSED, SKIP, TEXT
 from ..ids import IdIndex
 from .opening import as_plain_utf8
 from .raw import (

@@ -14,46 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...errors import GraphError, ShapeError
-from ..backend import resolve
-from ..descent.batches import row_sums
-from ..sparse import Floats, Index
+from ..sparse import Floats
 from ..tiles import gram, product
+from .row_gradient import RowGradient
 
 Axis: TypeAlias = int | tuple[int, ...] | None
-
-
-class RowGradient(NamedTuple):
-    """The gradient by a table (n, ...) that only some of its rows have: rows int32 (r,), distinct and ascending, values (r, ...)."""
-
-    rows: Index
-    values: Floats
-    n: int
-
-    @classmethod
-    def of(cls, rows: NDArray[Any], values: Floats, n: int) -> RowGradient:
-        """Sum the values (entries, ...) of each row, in their order, whatever the threads; rows (entries,) are in 0..n."""
-        rest = values.shape[1:]
-        flat = np.ascontiguousarray(values).reshape(len(rows), math.prod(rest))
-        distinct, sums = row_sums(np.ascontiguousarray(rows, np.int32), flat, n, resolve())
-        return cls(distinct, sums.reshape(len(distinct), *rest), n)
-
-    def plus(self, other: RowGradient) -> RowGradient:
-        """The sum of two gradients by one table."""
-        if self.rows is other.rows:
-            return self._replace(values=self.values + other.values)
-        return self.of(np.concatenate((self.rows, other.rows)), np.concatenate((self.values, other.values)), self.n)
-
-    def dense(self) -> Floats:
-        """The same as an array (n, ...)."""
-        out = np.zeros((self.n, *self.values.shape[1:]), self.values.dtype)
-        out[self.rows] = self.values
-        return out
 
 
 Gradient: TypeAlias = Floats | RowGradient

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ...errors import ParameterError
 from ..backend import kernel, one_blas_thread, resolve, run_blocks
-from ..reference.encoder import COLUMNS
 from ..sequences import blocks_of, offsets, positions
 from ..sparse import Floats, Index, Pointer
+from .dense import COLUMNS
 
 TILE = 256  # tokens of a tile: a thread takes its texts through all layers
 PRECISIONS = ("float32", "float16", "int8")

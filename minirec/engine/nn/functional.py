@@ -17,13 +17,14 @@ from ...errors import ParameterError, ShapeError
 from ..backend import kernel, resolve, run_blocks
 from ..descent import losses
 from ..graph.propagate import propagate as propagate_array
-from ..reference.sgd import mix
+from ..random import mix
 from ..sparse import CSR, Floats
 from ..tiles import gram, product
 from . import recurrent, spectral, temporal
 from . import target_attention as target
 from .attention import attend, attend_backward
-from .autodiff import Operand, RowGradient, Tensor, as_tensor, unbroadcast
+from .autodiff import Operand, Tensor, as_tensor, unbroadcast
+from .row_gradient import RowGradient
 
 T = TypeVar("T")
 _CHUNK = 2**15  # numbers that a thread takes at once of what goes number by number or row by row; a multiple of 4

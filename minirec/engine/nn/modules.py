@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ShapeError
-from ..reference.sgd import mix
+from ..random import mix
 from ..sparse import Floats
 from . import functional
 from .attention import attention_weights

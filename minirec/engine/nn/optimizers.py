@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from ...errors import ModelFitError, ParameterError, ShapeError
 from ..backend import kernel, resolve, run_blocks
 from ..sparse import Floats
-from .autodiff import Gradient, RowGradient, Tensor
+from .autodiff import Gradient, Tensor
+from .row_gradient import RowGradient
 
 Schedule = Callable[[int], float]
 _BLOCK = 2**18  # numbers that a thread moves at once; no result depends on it

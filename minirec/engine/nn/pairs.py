@@ -16,7 +16,8 @@ from numpy.typing import DTypeLike, NDArray
 from ..backend import kernel, resolve, run_blocks
 from ..descent.batches import group_sums
 from ..sparse import Floats, Index, Pointer
-from .autodiff import Gradient, RowGradient, Tensor
+from .autodiff import Gradient, Tensor
+from .row_gradient import RowGradient
 
 TILE = 640  # pairs that go through the layers at once
 _NUMBERS = 2**18  # numbers of the vectors that `dots` multiplies at once

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..random import mix
 from ..sparse import Floats, Pointer
-from .sgd import mix
 
 _WEIGHTS, _ROWS = 2**20, 64
 

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..nn.dense import COLUMNS
 from ..sparse import Floats
-
-COLUMNS = 32  # outputs of a panel: two registers of AVX-512
 
 
 def dense_rows(start: int, stop: int, panels: NDArray[Any], scale: Floats, bias: Floats, curved: bool, x: Floats, out: Floats) -> None:

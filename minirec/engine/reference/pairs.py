@@ -7,14 +7,13 @@ h (w_L,), one after the other, each row by row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..descent.losses import sigmoid
+from ..nn.dense import dense_layers
 from ..sparse import Floats, Index, Pointer
 from .sgd import group_entries, sum_rows
 
@@ -120,16 +119,6 @@ def pair_loss(
         first_gradients(0, len(u), u, a, upper, u_starts, u_order, first, by_a, by_upper)
         first_gradients(0, len(i), i, b, lower, i_starts, i_order, first, by_b, by_lower)
     return loss, u, i, by_p * weights, by_q * weights, by_weights, by_a, by_b, by_numbers, np.array([pulls.sum()], bias.dtype)
-
-
-def dense_layers(numbers: Floats, widths: Sequence[int]) -> tuple[list[tuple[Floats, Floats]], Floats]:
-    """Views of the weights (inputs, outputs) and biases (outputs,) of layers between these widths, and of the numbers behind them."""
-    found, at = [], 0
-    for inputs, outputs in pairwise(widths):
-        split = at + inputs * outputs
-        found.append((numbers[at:split].reshape(inputs, outputs), numbers[split : split + outputs]))
-        at = split + outputs
-    return found, numbers[at:]
 
 
 def _layers(start: int, stop: int, widths: Widths, first: Floats, rest: Floats) -> list[Floats]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..random import mix
 from ..sparse import Floats
-from .sgd import mix
 
 
 def layer_norm_rows(

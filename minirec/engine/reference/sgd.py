@@ -16,17 +16,8 @@ from numpy.typing import NDArray
 
 from ..descent.losses import logistic, pairwise_logistic, squared
 from ..descent.sgd import filter_bits
+from ..random import mix
 from ..sparse import Floats, Index, Pointer
-
-Bits = NDArray[np.uint64]
-
-
-def mix(x: Bits) -> Bits:
-    """SplitMix64: 64 bits in, 64 well-mixed bits out; arithmetic is modulo 2^64."""
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 class _Draws:

@@ -12,10 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SKIP, INTEGER, NUMBER, TEXT = range(4)
-PARSED, ODD = -1, -2
-MISSING = -(2**63)
-LONGEST_TEXT, LONGEST_LINE = 2**16, 2**20
+from ..fields import INTEGER, LONGEST_LINE, LONGEST_TEXT, MISSING, NUMBER, ODD, PARSED, TEXT
 
 _TOKEN = {INTEGER: re.compile(rb"-?[0-9]*"), NUMBER: re.compile(rb"-?[0-9]*\.?[0-9]*")}
 _GOOD = {INTEGER: re.compile(rb"|0|-?[1-9][0-9]{0,17}"), NUMBER: re.compile(rb"|-?[0-9]+(\.[0-9]+)?")}

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...data.clock import PER_SECOND
 from ...data.dataset import Dataset
+from ...engine.random import mix
 from ...engine.ranking.topk import ConstantScorer, Scores, pairs_by_block
 from ...errors import DataError
 from ..contract.explanation import Part
@@ -95,21 +96,13 @@ class Random(Recommender):
         if profiles.rows is not None:
             keys = profiles.rows.astype(np.uint64)
         else:
-            mixed = _mix(profiles.history.indices.astype(np.uint64) + np.uint64(2**40))
+            mixed = mix(profiles.history.indices.astype(np.uint64) + np.uint64(2**40))
             sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)))
             keys = sums[profiles.history.indptr[1:]] - sums[profiles.history.indptr[:-1]]
-        return _HashScorer(_mix(keys ^ _mix(np.array([self.seed_ % 2**64], np.uint64))), len(self.items_))
+        return _HashScorer(mix(keys ^ mix(np.array([self.seed_ % 2**64], np.uint64))), len(self.items_))
 
     def _why_no_explanation(self) -> str:
         return "they are drawn by chance"
-
-
-def _mix(x: np.ndarray[Any, np.dtype[np.uint64]]) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    """SplitMix64: 64 bits in, 64 well-mixed bits out; arithmetic is modulo 2^64."""
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 class _HashScorer:
@@ -122,7 +115,7 @@ class _HashScorer:
 
     def block(self, start: int, stop: int) -> Scores:
         items = np.arange(self.n_items, dtype=np.uint64)
-        mixed = _mix(self.keys[start:stop, None] + items * np.uint64(0xD1342543DE82EF95))
+        mixed = mix(self.keys[start:stop, None] + items * np.uint64(0xD1342543DE82EF95))
         return (mixed >> np.uint64(40)).astype(np.float32) / np.float32(2**24)
 
     def pairs(self, profiles: np.ndarray[Any, np.dtype[np.int64]], items: np.ndarray[Any, np.dtype[np.int32]]) -> Scores:

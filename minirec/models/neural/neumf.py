@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from ...data.dataset import Dataset
 from ...data.ids import Rows
 from ...engine.backend import one_blas_thread
+from ...engine.nn.dense import dense_layers
 from ...engine.nn.optimizers import SGD, Optimizer
 from ...engine.ranking.scorers import Scorer, Scores, pairs_by_block
-from ...engine.reference.pairs import dense_layers
 from ...engine.sparse import CSR, Index
 from ..contract.explanation import Part
 from ..contract.parameters import changed, fitted, number, whole

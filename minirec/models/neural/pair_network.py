@@ -14,11 +14,11 @@ import numpy as np
 from ...engine.backend import resolve
 from ...engine.nn import pairs
 from ...engine.nn.autodiff import Tensor
+from ...engine.nn.dense import dense_layers
 from ...engine.nn.functional import linear
 from ...engine.nn.modules import Embedding, Linear, Module, glorot
 from ...engine.nn.pairs import Distinct, rows_of
 from ...engine.ranking.scorers import Scores
-from ...engine.reference.pairs import dense_layers
 from ...engine.sparse import Floats, Index
 from ..forms.pair_training import PairNetwork, SampledModel
 

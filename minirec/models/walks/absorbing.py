@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from ...data.dataset import Dataset
 from ...data.ids import Rows
 from ...engine.backend import kernel
+from ...engine.graph.absorption import around, sums
 from ...engine.linalg.topics import topic_shares
 from ...engine.ranking.scorers import PathScorer, Scorer, Scores, pairs_by_block
-from ...engine.reference.absorption import around, sums
 from ...engine.sparse import CSR, Index
 from ...errors import DataError
 from ..contract.explanation import Part, history_parts

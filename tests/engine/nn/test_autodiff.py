@@ -8,7 +8,8 @@ from gradients import check_float32, check_gradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minirec.engine.nn.autodiff import RowGradient, Tensor, no_grad
+from minirec.engine.nn.autodiff import Tensor, no_grad
+from minirec.engine.nn.row_gradient import RowGradient
 from minirec.errors import GraphError, ShapeError
 from minirec.options import options
 

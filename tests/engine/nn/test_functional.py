@@ -7,7 +7,8 @@ from scipy.special import erf, expit, log_softmax, logsumexp, softmax
 
 from minirec.engine.nn import criteria as cr
 from minirec.engine.nn import functional as fn
-from minirec.engine.nn.autodiff import RowGradient, Tensor, no_grad
+from minirec.engine.nn.autodiff import Tensor, no_grad
+from minirec.engine.nn.row_gradient import RowGradient
 from minirec.engine.sparse import CSR
 from minirec.errors import ParameterError, ShapeError
 from minirec.options import options

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from minirec.engine.nn import criteria, functional, modules, temporal
-from minirec.engine.nn.autodiff import RowGradient, Tensor
+from minirec.engine.nn.autodiff import Tensor
+from minirec.engine.nn.row_gradient import RowGradient
 from minirec.engine.sequences import offsets
 from minirec.engine.sparse import CSR
 from minirec.options import options

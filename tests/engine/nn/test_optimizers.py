@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from minirec.engine.nn.autodiff import RowGradient, Tensor
+from minirec.engine.nn.autodiff import Tensor
 from minirec.engine.nn.functional import embedding
 from minirec.engine.nn.optimizers import SGD, AdaGrad, Adam, constant, cosine, warm_up
+from minirec.engine.nn.row_gradient import RowGradient
 from minirec.errors import ModelFitError, ParameterError, ShapeError
 from minirec.options import options
 

@@ -5,9 +5,10 @@ import pytest
 from gradients import check_float32, check_gradients
 
 from minirec.engine.nn import pairs
-from minirec.engine.nn.autodiff import RowGradient, Tensor
+from minirec.engine.nn.autodiff import Tensor
 from minirec.engine.nn.criteria import binary_cross_entropy
 from minirec.engine.nn.pairs import Distinct, Dots, Tower, dots, pair_loss, rows_of, tower
+from minirec.engine.nn.row_gradient import RowGradient
 from minirec.options import options
 
 RNG = np.random.default_rng(3)

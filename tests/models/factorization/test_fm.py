@@ -7,7 +7,7 @@ import pytest
 from naive_sgd import numerical_gradients, sigmoid
 
 from minirec.data.dataset import Dataset
-from minirec.engine.nn.autodiff import RowGradient
+from minirec.engine.nn.row_gradient import RowGradient
 from minirec.errors import DataError, ParameterError
 from minirec.models import FactorizationMachine
 from minirec.models.factorization.fm import feature_matrix

@@ -7,8 +7,9 @@ import pytest
 from naive_sgd import numerical_gradients
 
 from minirec.engine.descent.losses import sigmoid
-from minirec.engine.nn.autodiff import RowGradient, Tensor
+from minirec.engine.nn.autodiff import Tensor
 from minirec.engine.nn.criteria import softmax_cross_entropy
+from minirec.engine.nn.row_gradient import RowGradient
 from minirec.engine.sparse import CSR
 from minirec.errors import ParameterError
 from minirec.models import SoftmaxMF

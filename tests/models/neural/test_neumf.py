@@ -9,7 +9,7 @@ import pytest
 from naive_sgd import numerical_gradients, sigmoid
 
 from minirec.engine.nn import pairs
-from minirec.engine.nn.autodiff import RowGradient
+from minirec.engine.nn.row_gradient import RowGradient
 from minirec.engine.sparse import CSR
 from minirec.errors import ModelFileError, NotSupportedError, ParameterError
 from minirec.models import GMF, MLP, NeuMF

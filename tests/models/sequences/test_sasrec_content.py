@@ -5,9 +5,10 @@ import pytest
 from gradients import check_gradients
 
 from minirec.data.dataset import Dataset
-from minirec.engine.nn.autodiff import RowGradient, Tensor
+from minirec.engine.nn.autodiff import Tensor
 from minirec.engine.nn.functional import concatenate
 from minirec.engine.nn.modules import Embedding
+from minirec.engine.nn.row_gradient import RowGradient
 from minirec.errors import DataError, NotSupportedError, ParameterError
 from minirec.models import SASRec, load_model
 from minirec.models.sequences.one_vector import Batch
