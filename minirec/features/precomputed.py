@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..data.ids import checked_id, factorize
 from ..data.reading.parquet import parquet_columns, parquet_schema
 from ..errors import DataError, DataWarning
-from ..files import damage_told, read_arrays
+from ..files import damage_told, expanded, read_arrays
 from .base import Extractor, Vectors, digest_of, is_missing, normalized
 
 ROWS = 4096  # of a check or a conversion
@@ -72,7 +72,7 @@ class Precomputed(Extractor):
         integers if all of them are). .npz : arrays named as `id_column` and `vector_column`. .parquet : columns of these names, the
         vectors as lists; or, where there is no such column of vectors, every other column, a number each.
         """
-        path = Path(path)
+        path = expanded(path)
         if path.suffix == ".npy":
             if ids is None:
                 raise DataError(f"{path}: ids= is needed, one for each row")
@@ -83,6 +83,8 @@ class Precomputed(Extractor):
             held = _load(path)
             if missing := [name for name in (id_column, vector_column) if name not in held]:
                 raise DataError(f"{path}: there is no array {missing[0]!r}, but {sorted(held)}; see id_column= and vector_column=")
+            if held[id_column].ndim != 1 or held[vector_column].ndim != 2:
+                raise DataError(f"{path}: {id_column!r} must have the shape (n,) and {vector_column!r} (n, d)")
             return cls(held[id_column], held[vector_column], normalize=normalize)
         if path.suffix in (".parquet", ".pq"):
             return cls(*_parquet(path, id_column, vector_column), normalize=normalize)
