@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import io
 import json
 import os
@@ -30,7 +31,7 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MINIREC_THREADS"):
 import numpy as np  # noqa: E402
 
 import minirec as mr  # noqa: E402
-from minirec.errors import MinirecError  # noqa: E402
+from minirec.errors import MinirecError, NotSupportedError  # noqa: E402
 from minirec.features import Precomputed, TfidfLSA  # noqa: E402
 from minirec.features.cache import cached  # noqa: E402
 from minirec.files import write_arrays  # noqa: E402
@@ -59,7 +60,8 @@ def use_model(path: Path) -> None:
             finite(scores)
             if len(set(items)) < len(items):
                 raise NotFiniteError
-    model.similar_items(model.items_[0], k=3)
+    with contextlib.suppress(NotSupportedError):
+        model.similar_items(model.items_[0], k=3)
 
 
 def use_extractor(path: Path) -> None:

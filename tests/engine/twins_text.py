@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minirec.engine.reference.text import INTEGER, NUMBER, SKIP, TEXT
+from minirec.engine.fields import INTEGER, NUMBER, SKIP, TEXT
 
 GOOD = {
     INTEGER: ["0", "7", "-12", "123456789012345678", "", " 5 ", "31"],
