@@ -100,7 +100,7 @@ def precision(hit: Hits, relevant: Counts, k: int) -> Values:
     """Precision@k = |hits in the first k| / k.
 
     Denominator: k, also where the list is shorter.
-    Elsewhere: LensKit divides by the length of the list where that is below k.
+    Elsewhere: RecTools, ranx, ir-measures and recommenders have the same; LensKit and irspack divide by the length of a shorter list.
     Source: Herlocker et al., TOIS 2004.
     """
     return hit.upto[:, k - 1] / k
@@ -110,7 +110,7 @@ def recall(hit: Hits, relevant: Counts, k: int) -> Values:
     """Recall@k = |hits in the first k| / |T|.
 
     Denominator: |T|, so a user with more than k test items cannot reach 1. That of the papers of LightGCN.
-    Elsewhere: the recall of Mult-VAE's protocol and of LensKit 2025 and later is `recall_capped`.
+    Elsewhere: RecTools, ranx, ir-measures, irspack and recommenders have the same; LensKit's Recall is `recall_capped`.
     Source: Herlocker et al., TOIS 2004.
     """
     return hit.upto[:, k - 1] / np.maximum(relevant, 1)
@@ -120,7 +120,7 @@ def recall_capped(hit: Hits, relevant: Counts, k: int) -> Values:
     """RecallCapped@k = |hits in the first k| / min(k, |T|).
 
     Denominator: min(k, |T|), so everybody can reach 1.
-    Elsewhere: called recall by Mult-VAE's protocol, by irspack (`recall_capped` is the same) and by LensKit.
+    Elsewhere: LensKit's Recall, and irspack's with recall_with_cutoff=True; the recall of Mult-VAE's protocol.
     Source: Liang et al., WWW 2018, equation 8.
     """
     return hit.upto[:, k - 1] / np.clip(relevant, 1, k)
@@ -130,7 +130,7 @@ def f1(hit: Hits, relevant: Counts, k: int) -> Values:
     """F1@k = 2 |hits in the first k| / (k + |T|).
 
     Denominator: k + |T|: the harmonic mean of `precision` and `recall`.
-    Elsewhere: Elliot takes the mean of both over users first, and then their harmonic mean.
+    Elsewhere: RecTools (F1Beta) and ranx have the same.
     Source: van Rijsbergen 1979, chapter 7.
     """
     return 2.0 * hit.upto[:, k - 1] / (k + relevant)
@@ -165,7 +165,7 @@ def dcg(hit: Hits, relevant: Counts, k: int) -> Values:
     """DCG@k = sum_{r<=k} hit_r / log2(r + 1).
 
     Denominator: none.
-    Elsewhere: the textbook of Manning et al. and RecTools (log_base=2) have the same; some have log2(max(r, 2)), as in the paper.
+    Elsewhere: ranx has the same; LensKit has log2(max(r, 2)), as the paper has it: both first places count 1.
     Source: Jarvelin and Kekalainen, TOIS 2002.
     """
     gained: Values = (hit.at[:, :k] * discounts(k)).sum(1)
@@ -176,8 +176,8 @@ def ndcg(hit: Hits, relevant: Counts, k: int) -> Values:
     """NDCG@k = DCG@k / sum_{r<=min(k,|T|)} 1 / log2(r + 1).
 
     Denominator: the DCG of the best list of k places for this user, cut at min(k, |T|). Binary relevance.
-    Elsewhere: RecBole, irspack, LensKit, ranx and ir-measures have the same; RecTools divides by the sum of k discounts whatever |T|
-    is; recommenders' ndcg_at_k has natural logarithms, whose quotient is the same.
+    Elsewhere: ranx, ir-measures, recommenders (ndcg_at_k), irspack on full lists and RecTools with divide_by_achievable=True have the
+    same; RecTools by default divides by the sum of all k discounts; LensKit's discount is that of its DCG, see `dcg`.
     Source: Jarvelin and Kekalainen, TOIS 2002.
     """
     ideal = np.cumsum(discounts(k))
@@ -188,7 +188,7 @@ def average_precision(hit: Hits, relevant: Counts, k: int) -> Values:
     """MAP@k = sum_{r<=k} hit_r Precision@r / min(k, |T|).
 
     Denominator: min(k, |T|), so everybody can reach 1.
-    Elsewhere: irspack, RecBole and recommenders (map_at_k) have the same; RecTools and trec_eval divide by |T|: `map_trec`.
+    Elsewhere: RecBole and recommenders (map_at_k) have the same; RecTools, ranx, irspack and trec_eval divide by |T|: `map_trec`.
     Source: Buckley and Voorhees, SIGIR 2000, with the cut of McFee et al., WWW 2012.
     """
     return _precisions(hit, k) / np.clip(relevant, 1, k)
@@ -198,7 +198,7 @@ def average_precision_trec(hit: Hits, relevant: Counts, k: int) -> Values:
     """MAPTrec@k = sum_{r<=k} hit_r Precision@r / |T|.
 
     Denominator: |T|, as trec_eval's map_cut has it: a user with more than k test items cannot reach 1.
-    Elsewhere: ranx (map@k), ir-measures (AP@k), recommenders (map) and RecTools (MAP) have the same; see `map`.
+    Elsewhere: ranx (map@k), ir-measures (AP@k), irspack, recommenders (map) and RecTools (MAP) have the same; see `map`.
     Source: Buckley and Voorhees, SIGIR 2000.
     """
     return _precisions(hit, k) / np.maximum(relevant, 1)
@@ -214,7 +214,7 @@ def reciprocal_rank(hit: Hits, relevant: Counts, k: int) -> Values:
     """MRR@k = 1 / (rank of the first hit), 0 without a hit in the first k.
 
     Denominator: the rank.
-    Elsewhere: RecBole, irspack (`mrr`), RecTools, ranx and ir-measures (RR@k) have the same.
+    Elsewhere: RecTools, LensKit (RecipRank), ranx and ir-measures (RR@k) have the same.
     Source: Voorhees, TREC-8, 1999.
     """
     before: Values = (hit.upto[:, :k] == 0).sum(1, dtype=np.float64)
@@ -225,7 +225,7 @@ def rbp(hit: Hits, relevant: Counts, k: int, persistence: float) -> Values:
     """RBP@k = (1 - p) sum_{r<=k} hit_r p^(r - 1).
 
     Denominator: none: a reader goes on to the next place with the chance p, and 1 - p makes the weights of all places sum to 1.
-    Elsewhere: ranx (rbp.p) and ir-measures (RBP) have the same; LensKit divides by the best value for the |T| test items if asked.
+    Elsewhere: ranx (rbp.p) and LensKit (RBP) have the same.
     Source: Moffat and Zobel, TOIS 2008.
     """
     gained: Values = (hit.at[:, :k] * persistence ** np.arange(k)).sum(1) * (1.0 - persistence)
@@ -236,8 +236,8 @@ def hitrate(hit: Hits, relevant: Counts, k: int) -> Values:
     """HitRate@k = 1 where the first k hold at least one hit, else 0.
 
     Denominator: none.
-    Elsewhere: RecBole, irspack (`hit`), RecTools, LensKit and ranx have the same; a mean over test items in place of users (He et al.,
-    WWW 2017) is the same where every user has one.
+    Elsewhere: irspack (hit), RecTools, LensKit (Hit), ranx and ir-measures (Success) have the same; a mean over test items in place of
+    users (He et al., WWW 2017) is the same where every user has one.
     Source: Deshpande and Karypis, TOIS 2004.
     """
     found: Values = np.minimum(hit.upto[:, k - 1], 1)
@@ -248,7 +248,7 @@ def graded_dcg(gain: Values, k: int) -> Values:
     """DCGGraded@k = sum_{r<=k} gain_r / log2(r + 1).
 
     Denominator: none. gain: the weight of the test item, or 2^weight - 1 (gain="exponential").
-    Elsewhere: scikit-learn's dcg_score is the same with linear gains; ranx's dcg_burges has exponential ones.
+    Elsewhere: ranx has both, dcg and dcg_burges.
     Source: Jarvelin and Kekalainen, TOIS 2002; exponential gains: Burges et al., ICML 2005.
     """
     gained: Values = (gain[:, :k] * discounts(k)).sum(1)
@@ -260,7 +260,7 @@ def graded_ndcg(gain: Values, best: Values, k: int) -> Values:
 
     Denominator: the DCG of the best list of k places.
     Empty: 0 where all gains are 0.
-    Elsewhere: ranx (ndcg), ir-measures (nDCG) and scikit-learn (ndcg_score) have the same with linear gains.
+    Elsewhere: ranx (ndcg, ndcg_burges) and ir-measures (nDCG, linear) have the same.
     Source: Jarvelin and Kekalainen, TOIS 2002; exponential gains: Burges et al., ICML 2005.
     """
     gained, ideal = graded_dcg(gain, k), graded_dcg(best, k)

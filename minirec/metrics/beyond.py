@@ -111,8 +111,7 @@ def entropy(table: Table, k: int, n_items: int) -> float:
     Denominator: none; p_i is the share of item i among the first k places of all lists. In bits, from 0 (one item has all places) to
     log2 n (all items alike).
     Empty: NaN where nothing is recommended.
-    Elsewhere: Elliot's SEntropy is the same; LensKit's has natural logarithms; irspack's too; RecBole's ShannonEntropy further divides
-    by the number of items that were recommended.
+    Elsewhere: irspack has natural logarithms; RecBole's ShannonEntropy does, too, and divides by the number of items recommended.
     Source: Shannon 1948; Vargas and Castells, RecSys 2014.
     """
     times = times_shown(table, k, n_items)
@@ -151,7 +150,7 @@ def serendipity(hit: Values, table: Table, expected: Values, n_items: int, k: in
     Denominator: min(k, |L|). e_r = (n + 1 - the popularity rank of the item at r) / n, 0 without events; equally popular items share a
     rank: a hit counts by how much higher it stands for the user than for everybody.
     Empty: 0 for an empty list.
-    Elsewhere: RecTools' Serendipity is the same; that of recommenders needs the similarities of items.
+    Elsewhere: RecTools' Serendipity is the same.
     Source: Gabryel, "Recommender systems: it's not all about the accuracy", 2016, as RecTools has it.
     """
     length = (table[:, :k] >= 0).sum(1)

@@ -20,7 +20,7 @@ def coverage(lists: Given, catalogue: Any, k: int = 10) -> float:
     """Coverage@k = |items of the catalogue in the first k of at least one list| / n.
 
     Denominator: n, the items of the catalogue: their ids, or how many there are.
-    Elsewhere: RecBole (ItemCoverage), RecTools (CatalogCoverage) and Elliot (ItemCoverage, a number) have the same.
+    Elsewhere: RecTools (CatalogCoverage with normalize=True) has the same; irspack's appeared_item is n times this.
     Source: Ge et al., RecSys 2010.
 
     >>> import minirec as mr
@@ -58,7 +58,7 @@ def gini(lists: Given, n_items: int, k: int = 10) -> float:
     Denominator: n - 1, so one item that has all places gives 1. p_j is the share of an item among the first k places of all lists,
     items never recommended included; 0 where all have the same.
     Empty: NaN where nothing is recommended.
-    Elsewhere: irspack, RecBole and LensKit divide by n: n / (n - 1) of theirs; Elliot's Gini is 1 - this, RecTools has none.
+    Elsewhere: irspack, RecBole and LensKit (ListGini) divide by n: this is n / (n - 1) times theirs. Elliot divides by n - 1, too.
     Source: Gini 1912; Fleder and Hosanagar, Management Science 2009.
 
     >>> import minirec as mr
@@ -87,7 +87,7 @@ def arp(lists: Given, popularity: Given, k: int = 10, *, per_user: bool = False)
 
     Denominator: the length of the list, at most k. n_i: the popularity of item i, {item: users}, 0 where it has none.
     Empty: a user without a list is left out.
-    Elsewhere: RecBole (AveragePopularity), Elliot (ARP), and RecTools (AvgRecPopularity) have the same.
+    Elsewhere: RecTools (AvgRecPopularity) has the same.
     Source: Yin et al., VLDB 2012.
 
     >>> import minirec as mr
@@ -103,7 +103,7 @@ def aplt(lists: Given, tail: Collection[Id], k: int = 10, *, per_user: bool = Fa
 
     Denominator: the length of the list, at most k. tail: the ids of the items that count as tail.
     Empty: a user without a list is left out.
-    Elsewhere: Elliot's APLT has its own tail (the items beyond 80 % of the events); RecBole's TailPercentage those below a threshold.
+    Elsewhere: Elliot's APLT and RecBole's TailPercentage are the same share, each of a tail of its own.
     Source: Abdollahpouri et al., RecSys 2017.
 
     >>> import minirec as mr
@@ -132,7 +132,6 @@ def epc(lists: Given, truth: Given, popularity: Given, n_users: int, k: int = 10
 
     Denominator: the discounts of the places that the list has. n_i: users of item i in train, U: all of them.
     Empty: 0 for an empty list.
-    Elsewhere: Elliot's EPC has another discount, and n_i over the largest n_i in place of U.
     Source: Vargas and Castells, RecSys 2011, section 4.
 
     >>> import minirec as mr
@@ -149,7 +148,6 @@ def efd(lists: Given, truth: Given, popularity: Given, k: int = 10, *, per_user:
 
     Denominator: the discounts of the places that the list has. p_i = max(n_i, 1) / sum_j n_j, in bits, over all of `popularity`.
     Empty: 0 for an empty list.
-    Elsewhere: Elliot's EFD has another discount.
     Source: Vargas and Castells, RecSys 2011, section 4.
 
     >>> import minirec as mr
@@ -187,7 +185,7 @@ def ils(lists: Given, vectors: Any, k: int = 10, *, per_user: bool = False) -> f
 
     Denominator: |L| (|L| - 1) / 2 with |L| at most k: the mean over pairs, so 1 - `ild`. vectors: {item: vector} of content.
     Empty: a list of fewer than two items is left out. The cosine with a vector of zeros is 0.
-    Elsewhere: Ziegler et al. sum over pairs; LensKit's ILS and recommenders' (user_diversity = 1 - this) take means, as here.
+    Elsewhere: Ziegler et al. sum over the pairs.
     Source: Ziegler et al., WWW 2005.
 
     >>> import minirec as mr
@@ -203,7 +201,7 @@ def ild(lists: Given, vectors: Any, k: int = 10, *, per_user: bool = False) -> f
 
     Denominator: |L| (|L| - 1) / 2 with |L| at most k. vectors: {item: vector}.
     Empty: a list of fewer than two items is left out. The cosine with a vector of zeros is 0.
-    Elsewhere: RecTools' IntraListDiversity is the same with its cosine distance.
+    Elsewhere: RecTools' IntraListDiversity is the same mean, of any distance.
     Source: Smyth and McClave, ICCBR 2001; Vargas and Castells, RecSys 2011.
 
     >>> import minirec as mr

@@ -15,7 +15,7 @@ def rmse(predicted: ArrayLike, actual: ArrayLike) -> float:
     """RMSE = sqrt(sum (predicted - actual)^2 / n), in units of the rating.
 
     Denominator: n, the number of pairs.
-    Elsewhere: Surprise, LensKit (pooled), recommenders and scikit-learn have the same.
+    Elsewhere: Surprise, recommenders and scikit-learn have the same.
     Source: Herlocker et al., TOIS 2004.
 
     >>> import minirec as mr
@@ -44,7 +44,7 @@ def mae(predicted: ArrayLike, actual: ArrayLike) -> float:
     """MAE = sum |predicted - actual| / n, in units of the rating.
 
     Denominator: n, the number of pairs.
-    Elsewhere: Surprise, LensKit (pooled), recommenders and scikit-learn have the same.
+    Elsewhere: Surprise, recommenders and scikit-learn have the same.
     Source: Herlocker et al., TOIS 2004.
 
     >>> import minirec as mr
@@ -91,7 +91,7 @@ def log_loss(predicted: ArrayLike, actual: ArrayLike, *, eps: float = 1e-15) -> 
     """LogLoss = -sum (y log p + (1 - y) log(1 - p)) / n, in nats.
 
     Denominator: n, the number of pairs. y is 0 or 1; p, a probability, is kept within [eps, 1 - eps].
-    Elsewhere: scikit-learn, recommenders (logloss) and RecBole have the same; eps differs between versions of scikit-learn.
+    Elsewhere: scikit-learn (log_loss) and recommenders (logloss) have the same.
     Source: Good 1952.
 
     >>> import minirec as mr
@@ -126,7 +126,7 @@ def gauc(users: ArrayLike, scores: ArrayLike, labels: ArrayLike) -> float:
 
     Denominator: the weights w_u = number of entries of user u, over the users with both a positive and a negative.
     Empty: NaN where no user has both.
-    Elsewhere: RecBole weighs by the number of positives; FuxiCTR by the number of entries, as here.
+    Elsewhere: RecBole weighs by the number of positives.
     Source: Zhu et al., KDD 2017 (Deep Interest Network, equation 6 of its long version).
 
     >>> import minirec as mr
@@ -148,8 +148,8 @@ def fcp(users: ArrayLike, predicted: ArrayLike, actual: ArrayLike) -> float:
     Denominator: pairs of ratings of one user that differ; concordant where the higher rating has the higher prediction, else discordant
     (equal predictions too).
     Empty: NaN where no user has two different ratings.
-    Elsewhere: Surprise counts equal predictions as discordant too, and sums the means over users; that is the same where every user has
-    both a concordant and a discordant pair.
+    Elsewhere: Surprise takes means over the users with a concordant pair, and over those with a discordant one, in place of sums; that
+    is the same where every user has both.
     Source: Koren and Sill, IJCAI 2013.
 
     >>> import minirec as mr
