@@ -99,6 +99,8 @@ def test_every_metric_equals_its_slow_twin(world, ks):
             check(f"{prefix}coverage@{k}", naive.coverage(lists, group, k))
             if prefix:
                 check(f"{prefix}exposure@{k}", [naive.exposure(x, group, k) for x in lists])
+        check(f"filled@{k}", [min(len(x), k) / k for x in lists])
+        check(f"full@{k}", [float(len(x) >= k) for x in lists])
         check(f"arp@{k}", [naive.arp(x, counts, k) for x in lists])
         check(f"aplt@{k}", [naive.exposure(x, masks["tail."], k) for x in lists])
         check(f"upd@{k}", [naive.popularity_deviation(x, p, groups.mass, k) for x, p in zip(lists, profiles, strict=True)])
