@@ -40,6 +40,7 @@ def topk_product(
     row_scale = np.ones(rows) if row_scale is None else row_scale
     column_scale = np.ones(n) if column_scale is None else column_scale
     left_out = np.full(rows, -1, np.int32) if left_out is None else left_out
+    _check_range(a, b, row_scale, column_scale)
     values = b.data[:0] if (b.data == 1).all() else b.data  # the kernel is faster where B is binary
     matmul_topk, k = kernel("matmul_topk", backend), min(k, n)
 
@@ -60,6 +61,18 @@ def topk_product(
     indptr = np.concatenate([np.zeros(1, np.int64), *(counts for counts, _, _ in parts)]).cumsum()
     indices = np.concatenate([np.zeros(0, np.int32), *(columns for _, columns, _ in parts)])
     return CSR(indptr, indices, np.concatenate([np.zeros(0, np.float32), *(kept for _, _, kept in parts)]), (rows, n))
+
+
+def _check_range(a: CSR, b: CSR, row_scale: NDArray[np.float64], column_scale: NDArray[np.float64]) -> None:
+    """DataError where a sum of products could pass the range of float32: the kernel packs the bits of its sums, which may not be NaN."""
+    left, right = (float(np.abs(data).max(initial=0)) for data in (a.data, b.data if len(b.data) else np.ones(1)))
+    terms = int(a.counts().max(initial=0))
+    if not left * right * terms < np.finfo(np.float32).max:  # NaN where an entry is NaN
+        raise DataError(
+            f"numbers of up to {left:.3g} and {right:.3g} are too large to be multiplied and summed in float32: rescale the weights"
+        )
+    if not (np.isfinite(row_scale).all() and np.isfinite(column_scale).all()):
+        raise DataError("a scale of the rows or columns is not finite: rescale the weights, or take a smaller exponent")
 
 
 def topk_rows(matrix: CSR, k: int, backend: str) -> CSR:

@@ -41,6 +41,8 @@ class Parameter:
     search: Any = None
     doc: str = ""
     limits: str = ""  # the check in words
+    low: float | None = None  # the lowest and the highest value of a number
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def whole(*, default: int | None, low: int = 1, high: int = MOST, search: Any = 
         if not (value is None and default is None):
             check_whole(name, value, low, high)
 
-    return Parameter(default, check, search, doc, f"whole number, {low:,} to {high:,}" + (", or None" if default is None else ""))
+    limits = f"whole number, {low:,} to {high:,}" + (", or None" if default is None else "")
+    return Parameter(default, check, search, doc, limits, low, high)
 
 
 def number(
@@ -92,7 +95,8 @@ def number(
 
     limits = f"above {above:g}" if above > low or above == low else f"at least {low:g}"
     limits += f", below {below:g}" if below <= high else f", at most {high:g}"
-    return Parameter(default, check, search, doc, f"number, {limits}" + (", or None" if default is None else ""))
+    lowest, highest = max(low, math.nextafter(above, math.inf)), min(high, math.nextafter(below, -math.inf))
+    return Parameter(default, check, search, doc, f"number, {limits}" + (", or None" if default is None else ""), lowest, highest)
 
 
 def choice(*, default: Any, search: Any = None, doc: str = "") -> Any:

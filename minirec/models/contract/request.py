@@ -14,6 +14,7 @@ from ...engine.sparse import CSR
 from ...errors import ParameterError
 from .parameters import plain
 
+_LARGEST = 1e12  # weight of an item in a history: scores are sums of products in float32
 Filter: TypeAlias = Ids | Mapping[Id, Ids] | None
 
 
@@ -77,8 +78,8 @@ def _weights(weights: Any, lists: list[list[Id]]) -> NDArray[np.float64]:
         weight = np.array([w for ws in values for w in ws], np.float64)
     except (TypeError, ValueError):
         raise ParameterError("the weights of a history must be numbers") from None
-    if not (np.abs(weight) < np.finfo(np.float32).max).all():
-        raise ParameterError("the weights of a history must be finite numbers")
+    if not (np.abs(weight) <= _LARGEST).all():
+        raise ParameterError(f"the weights of a history must be finite numbers of at most {_LARGEST:g} in size")
     return weight
 
 

@@ -37,6 +37,8 @@ from ..contract.request import Profiles
 from ..contract.serving import one_each
 from ..forms.item_weights import LinearModel
 
+_LARGEST = 1e12  # weight whose products, summed, stay in the range of float32
+
 
 class Similarity(NamedTuple):
     """How documents are compared: the settings, and what was counted in the collection."""
@@ -105,7 +107,12 @@ class _Neighbourhood(Recommender):
 
     def _entries(self, matrix: CSR) -> CSR:
         """The events as the model sees them: weights or ones."""
-        return matrix if self.use_weights else matrix.binary()
+        if not self.use_weights:
+            return matrix.binary()
+        largest = float(np.abs(matrix.data).max(initial=0))
+        if largest > _LARGEST:
+            raise DataError(f"use_weights=True multiplies weights, and the largest is {largest:.3g}: rescale them to at most {_LARGEST:g}")
+        return matrix
 
     def _compare(self, documents: CSR) -> Similarity:
         """Count what the similarity needs to know of the collection."""

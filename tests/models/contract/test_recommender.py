@@ -1,5 +1,7 @@
 """The contract of all models, beyond the conformance suite: what goes in with a request, fallbacks, and the fit around `_fit`."""
 
+import time
+
 import numpy as np
 import pytest
 from naive_models import Together, Turned
@@ -15,7 +17,7 @@ from minirec.errors import (
     ParameterError,
     UnknownIdError,
 )
-from minirec.models import Popularity, Random
+from minirec.models import Popularity, Random, UserKNN
 from minirec.models.contract.request import parse_histories
 from minirec.options import options
 from minirec.testing.sets import shop
@@ -321,3 +323,56 @@ class TestRecommendations:
             monkeypatch.setitem(sys.modules, module, None)
             with pytest.raises(MissingExtraError, match=module):
                 found.to_frame(library)
+
+
+def test_similar_items_of_many_and_with_filters():
+    model = Turned().fit(shop())
+    some = [500, 503, 520]
+    found = model.similar_items(some, k=5)
+    assert list(found) == some
+    for item in some:
+        assert found[item] == model.similar_items(item, k=5)
+    everything = dict(model.similar_items(500, k=100))
+    allowed = [501, 503, 509, 500]
+    assert model.similar_items(500, candidates=allowed) == [(item, everything[item]) for item in everything if item in allowed]
+    denied = list(everything)[:2]
+    assert [item for item, _ in model.similar_items(500, k=3, deny=denied)] == list(everything)[2:5]
+    by_item = model.similar_items([500, 503], k=2, deny={500: denied})
+    assert by_item[500] == model.similar_items(500, k=2, deny=denied)
+    assert by_item[503] == model.similar_items(503, k=2)
+    with pytest.raises(UnknownIdError, match="unknown candidate 7"):
+        model.similar_items(500, candidates=[7])
+
+
+def test_similar_users_are_cosines_of_their_vectors():
+    model = Turned().fit(shop())
+    vectors = model.user_vectors().astype(np.float64)
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = model.similar_users(100, k=4)
+    assert [user for user, _ in found] == [model.users_[int(row)] for row in np.argsort(-(units @ units[0]), kind="stable")[1:5]]
+    for user, cosine in found:
+        assert cosine == pytest.approx(units[0] @ units[model.users_.row(user)], abs=1e-6)
+    assert model.similar_users([100, 105], k=4)[100] == found
+    with pytest.raises(NotSupportedError, match="no notion of similar users"):
+        Together().fit(shop()).similar_users(100)
+
+
+def test_similar_users_of_neighbors():
+    model = UserKNN(neighbors=3).fit(shop())
+    found = model.similar_users(100, k=3)
+    x = model.seen_.binary().to_dense()
+    cosines = x @ x[0] / (np.linalg.norm(x, axis=1) * np.linalg.norm(x[0]))
+    assert [value for _, value in found] == pytest.approx(np.sort(np.delete(cosines, 0))[::-1][:3], abs=1e-6)
+
+
+def test_many_unknown_users_take_linear_time():
+    data = shop()
+    model, fallback = Together().fit(data), Popularity().fit(data)
+    known = [int(user) for user in data.users] * 300
+    unknown = list(range(-len(known), 0))
+    start = time.perf_counter()
+    found = model.recommend([*unknown, *known], k=2, fallback=fallback)
+    assert time.perf_counter() - start < 10  # a list membership for each took minutes
+    assert len(found) == 2 * len(known)
+    assert found[0].items == fallback.recommend(history=[[]], k=2)[0].items
+    assert found[-1].items == model.recommend([known[-1]], k=2)[0].items
