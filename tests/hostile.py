@@ -1,8 +1,8 @@
 """Numbers that no shop has, through every model: `python tests/hostile.py [MODEL ...]` prints a table of what came of them,
 and of the lowest and the highest value of each parameter.
 
-Each cell is "lists" (finite, for known and new users), or the error of minirec that refused. Anything else is a finding: another
-error, a number that is not finite, a crash, no end.
+Each cell is "lists" (finite, for known and new users), "nothing known" (lists without items, by models that say so), or the error
+of minirec that refused. Anything else is a finding: another error, a number that is not finite, a crash, no end.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def variants(name):
 
 
 def served(model, data):
-    """What comes of a model on a data set: "lists", the name of minirec's error, or a finding, which begins with "!"."""
+    """What comes of a model on a data set: "lists", "nothing known", the name of minirec's error, or a finding, which begins with "!"."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -100,7 +100,7 @@ def served(model, data):
     scores = np.concatenate([part.scores for part in lists])
     if not np.isfinite(scores).all():
         return "! not finite"
-    return "lists" if len(scores) else "! no lists"
+    return "lists" if len(scores) else "nothing known"
 
 
 def outcome(model, case):

@@ -6,6 +6,7 @@ in lists there. Weights are drawn from a NumPy generator that is given, in float
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -311,12 +312,32 @@ def numbers(network: Module) -> NDArray[np.float32]:
     return np.concatenate([tensor.data.reshape(-1) for tensor in network.parameters().values()])
 
 
-def filled(network: M, values: NDArray[np.float32]) -> M:
-    """The network with these parameters, as `numbers` gives them; they are shared, not copied.
+class _Zeros(np.random.Generator):
+    """Zeros in place of random numbers, for a network whose parameters are read; ValueError once it takes more than there are."""
 
-    ValueError where there are more or fewer than it has.
+    def __init__(self, most: int) -> None:
+        super().__init__(np.random.PCG64(0))
+        self._most, self._left = most, most
+
+    def _take(self, size: Any, dtype: Any) -> Any:
+        self._left -= math.prod(size)
+        if self._left < 0:
+            raise ValueError(f"{self._most} numbers for a network of more")
+        return np.zeros(size, dtype)
+
+    def random(self, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
+        return self._take(size, dtype)
+
+    def standard_normal(self, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
+        return self._take(size, dtype)
+
+
+def filled(build: Callable[[np.random.Generator], M], values: NDArray[np.float32]) -> M:
+    """The network that `build` gives, with these parameters, as `numbers` gives them; they are shared, not copied.
+
+    ValueError where there are more or fewer than it has, before memory is taken for a network that the numbers cannot fill.
     """
-    start = 0
+    network, start = build(_Zeros(len(values))), 0
     for tensor in network.parameters().values():
         stop = start + tensor.data.size
         tensor.data = values[start:stop].reshape(tensor.shape)

@@ -90,7 +90,7 @@ class AlphaRec(FeatureModel, ConvolutionModel):
 
     def _embed(self, inputs: Floats) -> Scores:
         """g of rows (n, width), by the weights of the fitted model."""
-        network = kept(self, "_kept_network", self.weights_, lambda: filled(self._network(np.random.default_rng(0)), self.weights_))
+        network = kept(self, "_kept_network", self.weights_, lambda: filled(self._network, self.weights_))
         with no_grad(), one_blas_thread():
             return network(Tensor(inputs)).data
 

@@ -95,8 +95,6 @@ class Recommender(Serving):
         train = train.compact()
         if not len(train):
             raise DataError(f"cannot fit {type(self).__name__}: the data set {train.name!r} has no events")
-        if not np.isfinite(train.matrix.data).all():
-            raise DataError(f"the weights of a pair of {train.name!r} sum to more than float32 can hold (3.4e38): rescale them")
         need, budget = self.estimate_memory(train), memory_budget()
         if need > budget:
             raise MemoryBudgetError(

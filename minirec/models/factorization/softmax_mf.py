@@ -80,7 +80,7 @@ class SoftmaxMF(StoppingModel, FoldInFactorModel):
     score_kind = "logit"
     _biases = 2
 
-    factors: int = whole(default=64, high=65_536, search=[16, 32, 64, 128], doc="d, the length of the vectors.")
+    factors: int = whole(default=64, high=4096, search=[16, 32, 64, 128], doc="d, the length of the vectors.")
     behaviour: bool = flag(default=True, doc="Whether x_ui is the item's popularity, see above.")
     learning_rate: float = number(default=0.01, above=0, high=100, search=(1e-3, 3e-2, "log"), doc="Of Adam.")
     regularization: float = number(default=1.0, low=0, high=1e6, search=(1e-3, 10.0, "log"), doc="See above.")

@@ -33,7 +33,7 @@ class DescentModel(FactorModel):
     it is the size of the first step of a coordinate. The L2 penalty of a row is counted once for each sample that the row is in.
     """
 
-    factors: int = whole(default=64, high=65_536, search=(16, 256, "int"), doc="d, the length of the vectors.")
+    factors: int = whole(default=64, high=4096, search=(16, 256, "int"), doc="d, the length of the vectors.")
     learning_rate: float = number(default=0.1, above=0, high=100, search=(0.02, 0.3, "log"), doc="eta, of AdaGrad.")
     regularization: float = number(default=0.01, low=0, high=1e6, search=(1e-3, 0.1, "log"), doc="lambda.")
     iterations: int = whole(default=30, high=100_000, search=(10, 100, "int"), doc="Passes over the events.")

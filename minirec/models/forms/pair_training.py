@@ -40,7 +40,7 @@ class SampledModel(StoppingModel, Generic[N]):
     Tables are moved by the rows that a batch touches ("lazy" Adam).
     """
 
-    factors: int = whole(default=32, high=65_536, search=[16, 32, 64], doc="d, the length of the vectors.")
+    factors: int = whole(default=32, high=4096, search=[16, 32, 64], doc="d, the length of the vectors.")
     learning_rate: float = number(default=1e-3, above=0, high=100, search=(3e-4, 1e-2, "log"), doc="Of Adam.")
     regularization: float = number(
         default=0.0, low=0, high=1e6, search=(1e-6, 1e-1, "log"), doc="Of the rows of tables that a batch touches, see above."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from functools import partial
 from typing import Generic, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -218,9 +219,7 @@ class HistoryModel(Recommender, Generic[N]):
 
     def _trained(self) -> N:
         """The network; kept as long as the weights are the same."""
-        return kept(
-            self, "_kept_network", self.weights_, lambda: filled(self._network(len(self.items_), np.random.default_rng(0)), self.weights_)
-        )
+        return kept(self, "_kept_network", self.weights_, lambda: filled(partial(self._network, len(self.items_)), self.weights_))
 
     # ---- requests -------------------------------------------------------------------------------------------------------
 

@@ -210,7 +210,8 @@ def test_a_model_that_diverges_is_no_model():
     class DivergingSparse(Diverging):
         def _fit(self, train, monitor):
             super()._fit(train, monitor)
-            self.weights_ = CSR.from_pairs(np.zeros(1, int), np.zeros(1, int), np.array([np.nan]), self.weights_.shape)
+            one = CSR.from_pairs(np.zeros(1, int), np.zeros(1, int), np.ones(1), self.weights_.shape)
+            self.weights_ = one.with_data(np.array([np.nan], np.float32))
 
     for cls in (Diverging, DivergingSparse):
         broken = cls()
