@@ -70,7 +70,7 @@ def rewrite(path, out, changes):
     np.savez(out, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
 
 
-@pytest.mark.parametrize("name", ["sasrec", "gru4rec", "nextitnet", "din", "neumf", "multvae", "bpr"])
+@pytest.mark.parametrize("name", ["sasrec", "gru4rec", "nextitnet", "din", "neumf", "multvae"])
 def test_a_header_that_asks_for_a_larger_network_is_refused_before_it_is_built(name, tmp_path):
     subject = SUBJECTS[name]
     subject.make().fit(subject.data(shop())).save(tmp_path / "model.npz")
