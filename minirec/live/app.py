@@ -358,6 +358,7 @@ class Routes:
 
     async def health(self, request: Request) -> Response:
         service = self.service
+        service.refresh()
         return self._json({"status": "ok", "model": service.current.name, "events": service.seq, "version": __version__})
 
     async def prometheus(self, request: Request) -> Response:

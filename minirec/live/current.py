@@ -30,6 +30,7 @@ class Current:
         self.has_users = bool(model.seen_.shape[0])
         self.counts: NDArray[np.int64] = np.bincount(model.seen_.indices, minlength=len(model.items_))
         self.items: list[Id] = list(model.items_)
+        self.known = frozenset(self.items)
         self.tail: dict[Id, bool] = {}
         if self.has_users and model.seen_.nnz:
             pairs = Dataset(model.users_, model.items_, model.seen_.row_ids().astype(np.int32), model.seen_.indices)
@@ -56,7 +57,7 @@ class Current:
         indices, data = self.model.seen_.row(row)
         weights = dict(zip(self.model.items_.ids(indices), data.tolist(), strict=True))
         if self.model._ordered and hasattr(self.model, "sequences_"):
-            last = self.model.items_.ids(self.model.sequences_.row(row)[0])
+            last = self.model.items_.ids(self.model.sequences_.row(row))
             return {**{item: w for item, w in weights.items() if item not in last}, **{item: weights.get(item, 1.0) for item in last}}
         return weights
 
@@ -87,7 +88,7 @@ class Current:
 
     def neighbors(self, item: Id, k: int) -> list[tuple[Id, float]] | None:
         """The items most similar to one; None where the model has no such notion or does not know it."""
-        if item not in self.model.items_:
+        if item not in self.known:
             return None
         key = (item, k)
         if key not in self.similar:

@@ -55,7 +55,9 @@ class Person:
     def tired_of(self, now: float) -> set[Id]:
         """Items that were shown `SHOWN` times lately, each showing counting half after `FATIGUE` seconds, without an event of the user."""
         tired = {
-            item for item, (strength, last) in self._shown.items() if strength * 2.0 ** (-max(now - last, 0.0) / FATIGUE) > SHOWN - 0.5
+            item
+            for item, (strength, last) in self._shown.items()
+            if strength > SHOWN - 0.5 and strength * 2.0 ** (-max(now - last, 0.0) / FATIGUE) > SHOWN - 0.5
         }
         if len(self._shown) > 4 * _LISTS:
             self._shown = {item: shown for item, shown in self._shown.items() if now - shown[1] < _REMEMBERED}

@@ -88,14 +88,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def _bound(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(1024)
         listening.set_inheritable(True)
     except (OSError, OverflowError) as error:
+        listening.close()
         raise ParameterError(f"cannot listen at {host}:{port}: {getattr(error, 'strerror', None) or error}") from None
     return listening
 
@@ -127,11 +127,11 @@ class _Worker:
             if parent is not None:
                 threading.Thread(target=_end_with, args=(parent, server), daemon=True).start()
             upkeep = Upkeep(service, self.metrics, journal, settings, self.store_argument, refits=number == 0)
+            for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again at its end, and there is still something to write
+                signal.signal(name, lambda *_: None)
             journal.write("start", worker=number, model=service.current.name, events=service.seq)
             try:
                 asyncio.run(upkeep.around(server.serve([self.listening])))
-            except KeyboardInterrupt:
-                pass
             finally:
                 service.flush()
                 journal.write("stop", worker=number)
@@ -158,7 +158,6 @@ def _supervise(workers: int, run: _Worker) -> None:
         try:
             os.close(writing)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             run(number, reading)
             code = 0
         except MinirecError as error:
@@ -235,6 +234,7 @@ class Upkeep:
                 if await asyncio.get_running_loop().run_in_executor(None, self.service.reload):
                     self.metrics.add("model_reloads")
                     self.journal.write("model", name=self.service.current.name)
+                self.service.refresh()
                 if self._refits:
                     self._refit()
             except (MinirecError, OSError) as error:

@@ -139,9 +139,12 @@ class Service:
         if whole:
             return number
         index = self.current.model.users_ if side == "user" else self.current.model.items_
-        if value in index or self.store.knows(side, value) or (side == "item" and value in self.catalogue.columns):
+        row = int(index.rows([value])[0])
+        if row >= 0:
+            return index[row]  # in its own spelling
+        if self.store.knows(side, value) or (side == "item" and value in self.catalogue.columns):
             return value
-        return number if text or number in index or self.store.knows(side, number) else value
+        return number if text or self.store.knows(side, number) else value
 
     # ---- lists ----------------------------------------------------------------------------------------------------------
 
@@ -172,7 +175,7 @@ class Service:
 
     def _rank(self, ask: Ask, person: Person | None) -> tuple[str, list[tuple[Id, float]], tuple[Id, ...], list[tuple[Id, float]]]:
         """Where a list comes from, the ranking to choose from, ids that nobody knows, and new items that are like the history."""
-        model = self.current.model
+        known = self.current.known
         ignored = [item for item in (*(ask.history or ()), *ask.session, *(ask.candidates or ()), *ask.deny) if not self._known(item)]
         refused = set() if person is None else person.refused
         banned = set(ask.deny) | refused
@@ -185,17 +188,16 @@ class Service:
             if not ask.include_seen:
                 banned |= set(person.weights)
         seen = banned | (set() if ask.include_seen else {*(own[0] if own else ()), *ask.session})
-        if ask.user is not None and not ask.include_seen and own is not None:
-            seen |= set(self.current.trained(ask.user)) if ask.history is None else set()
         only = None if ask.candidates is None else tuple(item for item in ask.candidates if self._known(item))
         if ask.rules and ("require" in ask.rules or "exclude" in ask.rules):
             only = tuple(self._allowed(only, ask.rules))
         request: dict[str, Any] = {"k": self._depth(ask), "exclude_seen": not ask.include_seen}
-        deny = [item for item in seen if item in model.items_]
+        alone = set() if ask.include_seen else {*(own[0] if own else ()), *ask.session}  # left out with the history
+        deny = [item for item in seen if item not in alone and item in known]
         if deny:
             request["deny"] = deny
         if only is not None:
-            request["candidates"] = [item for item in only if item in model.items_]
+            request["candidates"] = [item for item in only if item in known]
         ranked: list[tuple[Id, float]] | None = None
         source = "popular"
         history: list[Id] = []
@@ -206,7 +208,7 @@ class Service:
             else:
                 items, weights = own or ([], [])
                 history = [*items, *ask.session]
-                positive = [(i, w) for i, w in zip(history, [*weights, *[1.0] * len(ask.session)], strict=True) if i in model.items_]
+                positive = [(i, w) for i, w in zip(history, [*weights, *[1.0] * len(ask.session)], strict=True) if i in known]
                 if positive:
                     source = "session" if ask.session else "history"
                     ranked = self.current.rank(history=[[i for i, _ in positive]], weights=[[w for _, w in positive]], **request)
@@ -218,7 +220,7 @@ class Service:
         return source, ranked, tuple(dict.fromkeys(ignored)), self._fresh(history, seen, only, ask.k)
 
     def _known(self, item: Id) -> bool:
-        return item in self.current.model.items_ or item in self.catalogue.columns or item in self.popular.scores
+        return item in self.current.known or item in self.catalogue.columns or item in self.popular.scores
 
     def _depth(self, ask: Ask) -> int:
         """How much to rank: everything where rules may pass over any number."""
@@ -236,7 +238,8 @@ class Service:
     def _fresh(self, history: Sequence[Id], seen: set[Id], only: Sequence[Id] | None, k: int) -> list[tuple[Id, float]]:
         """New items that are like the last of a history by their texts, at most `NEW_SHARE` of a list."""
         room = int(NEW_SHARE * k + 0.5)
-        fresh = [item for item in self.catalogue.fresh if item not in self.current.model.items_ and item not in seen]
+        known = self.current.known
+        fresh = [item for item in self.catalogue.fresh if item not in known and item not in seen]
         if not room or not fresh or not history:
             return []
         content = self.catalogue.content()

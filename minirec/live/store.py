@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import random
 import secrets
 import threading
 import time
@@ -22,6 +24,7 @@ HALF_LIFE = 30 * 86400.0  # of popularity, in seconds
 _EVENT = "event_id, user_id, item_id, kind, time, value"
 _KEPT = f"seq, {_EVENT}, received"
 _LIST = "list_id, user_id, time, policy, model, items, scores, propensities"
+_CHANCE: dict[str, Any] = {}
 _GROUP = 20_000  # rows of a transaction
 NO_WEIGHT = ("dislike",)  # kinds that say no
 
@@ -407,4 +410,7 @@ class EventStore(ABC):
 
 def new_list_id(now: float) -> str:
     """An id of a list: the milliseconds, so that ids of later lists come later in an index, and 64 bits of chance."""
-    return f"{int(now * 1000):012x}{secrets.token_hex(8)}"
+    pid = os.getpid()
+    if _CHANCE.get("pid") != pid:  # a forked worker must not go on with its parent's numbers
+        _CHANCE.update(pid=pid, source=random.Random(secrets.randbits(128)))
+    return f"{int(now * 1000):012x}{_CHANCE['source'].getrandbits(64):016x}"
