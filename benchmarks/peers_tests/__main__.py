@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from . import pair_peers, ranked_peers
+from . import fairness_peers, pair_peers, ranked_peers
 from .world import Row, World, world
 
 TOLERANCE = 1e-9
@@ -31,6 +31,7 @@ PEERS: dict[str, tuple[str, tuple[Callable[[World], Iterator[Row]], ...]]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("PEERS.md"))
+    parser.add_argument("--rampisela", type=Path, help="RecBole/recbole/evaluator/metrics.py of individual-item-fairness-measures-recsys")
     arguments = parser.parse_args()
     found: dict[tuple[str, str, str], list[Row]] = {}
     versions, missing = {}, []
@@ -44,6 +45,12 @@ def main() -> int:
             for adapter in adapters:
                 for row in adapter(world(seed, full=seed % 2 == 0)):
                     found.setdefault((row.peer, row.metric, row.ours_name), []).append(row)
+    if arguments.rampisela is not None:
+        versions["Rampisela et al."] = "individual-item-fairness-measures-recsys"
+        adapter = fairness_peers.rampisela(arguments.rampisela)
+        for seed in range(6):
+            for row in adapter(world(seed, full=seed % 2 == 0)):
+                found.setdefault((row.peer, row.metric, row.ours_name), []).append(row)
     lines = [
         "# Metrics beside those of peers",
         "",
