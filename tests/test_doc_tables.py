@@ -1,4 +1,4 @@
-"""Tables of the documentation that are made from the code say what the code says."""
+"""Tables of the documentation that are made from the code say what the code says; `python tests/test_doc_tables.py` makes them anew."""
 
 from __future__ import annotations
 
@@ -36,9 +36,23 @@ def command_table() -> str:
     return "\n".join(lines)
 
 
+TABLES = {"incremental.md": abilities_table, "cli.md": command_table}
+
+
+def write() -> None:
+    """Put the tables into the pages."""
+    for page, table in TABLES.items():
+        text = (DOCS / page).read_text(encoding="utf-8")
+        (DOCS / page).write_text(text.replace(made(page), table()), encoding="utf-8")
+
+
 def test_what_models_can_do() -> None:
     assert made("incremental.md") == abilities_table()
 
 
 def test_commands() -> None:
     assert made("cli.md") == command_table()
+
+
+if __name__ == "__main__":
+    write()

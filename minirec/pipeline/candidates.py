@@ -89,17 +89,20 @@ def cannot_run(model: Recommender, events: Dataset, shape: Shape, seconds_left: 
         return "goes by the order of events, and they have no times"
     if model._ordered and shape.median < SHORT:
         return f"needs histories: half of the users have fewer than {SHORT} items"
-    expected = seconds_expected(model.name, shape)
+    width = model._content_width(events) if isinstance(model, ContentModel) and reads_content(model) else 0
+    expected = seconds_expected(model.name, shape, width)
     if expected > seconds_left:
         return f"would take about {expected:,.0f} s of the {seconds_left:,.0f} s that are left (budget=..., --budget 30m, raises them)"
     return None
 
 
-def seconds_expected(name: str, shape: Shape) -> float:
-    """A rough estimate of a fit and its ranking, in seconds; 0 where both are known to be short."""
+def seconds_expected(name: str, shape: Shape, width: int = 0) -> float:
+    """A rough estimate of a fit and its ranking, in seconds; 0 where both are known to be short. `width` : of the vectors of items."""
     few = float(min(shape.users, shape.items))
     if name in ("ease", "dan", "edlae", "rdlae"):
         return float(2 * few**3 + 2 * few * shape.squares**0.5 * few) / FLOPS
+    if name in CONTENT_MODELS:
+        return 2.0 * shape.items**2 * width / FLOPS
     if name in ("sansa", "graphblend"):
         return shape.squares / 1e8
     if name == "sasrec":

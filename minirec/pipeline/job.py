@@ -6,6 +6,7 @@ import gc
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any
 
 from ..data.account import Account
@@ -19,7 +20,7 @@ from ..models.contract.recommender import Recommender
 from ..models.contract.warmup import warmup
 from ..options import memory_budget, options_in_force
 from .arguments import Arguments
-from .candidates import ALWAYS, CONTENT_MODELS, IN_PLACE, REFERENCES, make, reads_content
+from .candidates import ALWAYS, CONTENT_MODELS, IN_PLACE, REFERENCES, Shape, cannot_run, make, reads_content, seconds_expected
 from .choice import Choice, choose, gap
 from .content import chosen_pair, encode, new_items, peak_bytes, text_columns
 from .examples import example_users, examples_of, explained_lists, plain_lists
@@ -35,6 +36,7 @@ METRICS = (
     "ndcg", "recall", "precision", "map", "mrr", "hitrate", "coverage", "aplt", "arp", "gini", "upd", "epc", "popreo", "poprsp",
     "rmse", "mae",
 )  # fmt: skip
+WIDTH = 256  # of vectors of texts, about
 NAMES = {"accuracy": "accurate", "balanced": "balanced", "tail": "tail"}  # preference -> pick
 
 
@@ -44,6 +46,7 @@ class Job:
     def __init__(self, arguments: Arguments, watch: Watch) -> None:
         self.arguments = arguments
         self.clock = Clock(watch)
+        self.started = perf_counter()
         self.weigher = Weigher(arguments.weights)
         self.left_out: dict[str, str] = {}
         self.warnings: list[str] = []
@@ -117,6 +120,8 @@ class Job:
         if columns and not content:
             joining = dict.fromkeys([*CONTENT_MODELS, *(name for name in given.params if name not in given.names)])
             self.models += [make(name, given.start(name), given.seed) for name in joining]
+        if columns and given.text is None and not content and given.seconds and self.too_long(data):
+            self.models, columns = [model for model in self.models if not reads_content(model)], ()
         taking_part = [model.name for model in self.models]
         for name in given.params:
             if name not in taking_part and name not in IN_PLACE.values():
@@ -127,6 +132,15 @@ class Job:
             data, encoded, learned = encode(data, columns, given.encoder)
         self.clock.watch.say(str(encoded))
         return data, columns, encoded, learned
+
+    def too_long(self, data: Dataset) -> bool:
+        """Whether all models of content would take more than half of the budget; then nobody encodes the texts for them."""
+        seconds = {name: seconds_expected(name, Shape.of(data), WIDTH) for name in CONTENT_MODELS}
+        if min(seconds.values()) <= self.arguments.seconds / 2:
+            return False
+        for name, expected in seconds.items():
+            self.left_out[name] = f"would take about {expected:,.0f} s of {self.arguments.seconds:,.0f} (text=..., --text A,B, insists)"
+        return True
 
     def split(self, data: Dataset) -> Parts:
         """Train and test, and validation sets within train; whether they are alike is told."""
@@ -149,9 +163,19 @@ class Job:
     def search(self, parts: Parts) -> Searched:
         """Candidates on the validation events."""
         given = self.arguments
-        self.compile()
+        self.compile(parts)
         search = Search(
-            parts.folds, given.k, given.seed, self.weigher, self.clock, not given.include_seen, given.seconds, given.price, self.left_out
+            parts.folds,
+            given.k,
+            given.seed,
+            self.weigher,
+            self.clock,
+            not given.include_seen,
+            given.seconds,
+            given.price,
+            given.text is not None,
+            self.left_out,
+            started=self.started,
         )
         self._search = search
         if given.trials is not None:
@@ -163,12 +187,17 @@ class Job:
             self.weigher.drop(fold.inner)
         return found
 
-    def compile(self) -> None:
-        """Compile the kernels of the models, or read them from the cache, before the clock of the search runs."""
-        if resolve() == "numpy" or not self.arguments.seconds:
+    def compile(self, parts: Parts) -> None:
+        """Compile the kernels of the models that have a chance, or read them from the cache, before the clock of the search runs."""
+        given = self.arguments
+        if resolve() == "numpy" or not given.seconds or given.trials is not None:
             return
+        events = self.weigher(parts.folds[0].inner, self.models[0])
+        shape = Shape.of(events)
+        able = [model.name for model in self.models if cannot_run(model, events, shape, given.seconds / 2, named=given.named) is None]
         with self.clock.step("compile", "compile kernels, the first time; later they come from the cache"):
-            warmup([model.name for model in self.models])
+            warmup(able)
+        self.started += self.clock.seconds["compile"]  # once for a machine: not what the budget is for
 
     def _in_place(self, models: list[Recommender], parts: Parts) -> list[Recommender]:
         """The models, and after one that does not fit into the memory the one that is tried in its place."""

@@ -72,7 +72,7 @@ def run(
     target : kinds of event that count in the evaluation, such as "buy"; all kinds are learned from.
     include_seen : recommend, and judge, what a user has already: repeat purchases.
     prefer : "accuracy", "balanced" or "tail". price : the share of the best NDCG that the tail may cost.
-    budget : time for the search and the fits on train, such as "90s", "3m" (the default), "1h"; 0: no search.
+    budget : time for all but the fit on all events and its lists, most of it the search: "90s", "3m" (the default), "1h"; 0: no search.
     text : item features (title, category, ...) whose texts are made into vectors, which the models of content read: `CONTENT_MODELS`
         join the run where none is named. The report then says what the content adds on head, middle, tail and new items. Default:
         the texts of Complete Journey; () for none. See `docs/features.md`.

@@ -18,7 +18,7 @@ from ..errors import DataError, MemoryBudgetError, MinirecError, ModelFitError
 from ..evaluation import Result, evaluate
 from ..models.contract.recommender import Recommender
 from ..models.contract.registry import MODELS
-from .candidates import ALWAYS, BLEND, REFERENCES, Climb, Shape, cannot_run, labelled, make
+from .candidates import ALWAYS, BLEND, REFERENCES, Climb, Shape, cannot_run, labelled, make, reads_content
 from .choice import tail_amount
 from .parts import Fold
 from .watch import Clock
@@ -42,7 +42,9 @@ class Searched:
 
 @dataclass
 class Search:
-    """One search. `budget` : seconds for it and for the fits on train that come after; 0: every model once, however long it takes."""
+    """One search. `budget` : seconds from `started` to the end of the fits on train; 0: every model once, however long it takes.
+
+    text_named : the user named texts, so that models of content take part however long they take."""
 
     folds: Sequence[Fold]
     ks: tuple[int, ...]
@@ -52,6 +54,7 @@ class Search:
     exclude_seen: bool
     budget: float
     price: float
+    text_named: bool
     left_out: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Recommender] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -69,7 +72,8 @@ class Search:
         climbs: dict[str, Climb] = {}
         for number, model in enumerate(models, 1):
             share = np.inf if model.name in ALWAYS else self.left() / 2
-            why = cannot_run(model, self.weigher(fitting, model), shape, share, named=named)
+            asked = named or (reads_content(model) and self.text_named)
+            why = cannot_run(model, self.weigher(fitting, model), shape, share, named=asked)
             if why is None and model.name not in ALWAYS and not named and self.left() < self._reserve():
                 why = "came after the time was up (budget=..., --budget 30m, raises it)"
             if why is not None:
