@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 
-def similarity(documents, kind, shrinkage=0.0, k1=1.2, b=0.75):
+def similarity(documents, kind, shrinkage=0.0, k1=1.2, b=0.75, a=0.5):
     """Similarity of all pairs of documents, the rows of a dense array over terms; a document has none with itself."""
     n, terms = documents.shape
     having = [sum(documents[d, t] != 0 for d in range(n)) for t in range(terms)]
@@ -16,9 +16,9 @@ def similarity(documents, kind, shrinkage=0.0, k1=1.2, b=0.75):
             w = documents[d, t]
             if w == 0:
                 continue
-            if kind == "jaccard":
+            if kind in ("jaccard", "dice"):
                 vectors[d, t] = 1
-            elif kind == "cosine":
+            elif kind in ("cosine", "asymmetric"):
                 vectors[d, t] = w
             elif kind == "tfidf":
                 vectors[d, t] = w * math.log(n / having[t])
@@ -35,6 +35,10 @@ def similarity(documents, kind, shrinkage=0.0, k1=1.2, b=0.75):
                 out[d, e] = product
             elif kind == "jaccard":
                 out[d, e] = product / (sum(vectors[d]) + sum(vectors[e]) - product + shrinkage)
+            elif kind == "dice":
+                out[d, e] = 2 * product / (sum(vectors[d]) + sum(vectors[e]) + shrinkage)
+            elif kind == "asymmetric":
+                out[d, e] = product / (sum(vectors[d] ** 2) ** a * sum(vectors[e] ** 2) ** (1 - a) + shrinkage)
             else:
                 out[d, e] = product / (math.sqrt(sum(vectors[d] ** 2)) * math.sqrt(sum(vectors[e] ** 2)) + shrinkage)
     return out
@@ -50,10 +54,11 @@ def cut_rows(matrix, k):
 
 
 def walks(x, alpha, beta):
-    """Weights of walks item -> user -> item that do not return, by powers of dense matrices; x binary (users, items)."""
-    to_user = x.T * (x.T / x.T.sum(axis=1, keepdims=True)) ** alpha  # x.T once more for alpha = 0, as 0 ** 0 is 1
-    to_item = x * (x / x.sum(axis=1, keepdims=True)) ** alpha
-    weights = to_user @ to_item / x.sum(axis=0) ** beta
+    """Weights of walks item -> user -> item that do not return, by dense matrices; x (users, items) has the weights of edges."""
+    there = x > 0  # for alpha = 0, as 0 ** 0 is 1
+    to_user = there.T * (x.T / x.T.sum(axis=1, keepdims=True)) ** alpha
+    to_item = there * (x / x.sum(axis=1, keepdims=True)) ** alpha
+    weights = to_user @ to_item / there.sum(axis=0) ** beta
     np.fill_diagonal(weights, 0)
     return weights
 

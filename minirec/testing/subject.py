@@ -115,7 +115,11 @@ SUBJECTS: dict[str, Subject] = {
     "itemknn": Subject(
         MODELS["itemknn"],
         small={"neighbors": 4},
-        others={"k1": Other(0.1, {"similarity": "bm25"}), "b": Other(0.0, {"similarity": "bm25"})},
+        others={
+            "k1": Other(0.1, {"similarity": "bm25"}),
+            "b": Other(0.0, {"similarity": "bm25"}),
+            "asymmetry": Other(0.9, {"similarity": "asymmetric"}),
+        },
     ),
     "contentknn": Subject(
         MODELS["contentknn"],
@@ -173,7 +177,11 @@ SUBJECTS: dict[str, Subject] = {
     "userknn": Subject(
         MODELS["userknn"],
         small={"neighbors": 4},
-        others={"k1": Other(0.1, {"similarity": "bm25"}), "b": Other(0.0, {"similarity": "bm25"})},
+        others={
+            "k1": Other(0.1, {"similarity": "bm25"}),
+            "b": Other(0.0, {"similarity": "bm25"}),
+            "asymmetry": Other(0.9, {"similarity": "asymmetric"}),
+        },
     ),
     "p3alpha": Subject(MODELS["p3alpha"], small={"neighbors": 4}, accurate={"neighbors": 10}),
     "rp3beta": Subject(MODELS["rp3beta"], small={"neighbors": 4}, accurate={"neighbors": 10}),

@@ -5,6 +5,8 @@ Both compare documents made of terms: for `ItemKNN` a document is an item and it
 `use_weights` the summed weight of the events), N documents, n_t of them with term t, and shrinkage h, the similarity is
 
     cosine   w_d . w_e / (|w_d| |w_e| + h)
+    asymmetric  w_d . w_e / (|w_d|^(2 a) |w_e|^(2 (1 - a)) + h), d the document whose neighbours are kept; a = 1/2 is the cosine
+    dice     2 |d and e| / (|d| + |e| + h), of the sets of terms
     jaccard  |d and e| / (|d or e| + h), of the sets of terms
     tfidf    cosine of the vectors w_dt log(N / n_t)
     bm25     dot product of the vectors idf_t w_dt (k1 + 1) / (w_dt + k1 (1 - b + b l_d / l)), where l_d = sum_t w_dt has the mean l
@@ -13,6 +15,7 @@ Both compare documents made of terms: for `ItemKNN` a document is an item and it
 Salton & Buckley 1988, "Term-weighting approaches in automatic text retrieval" (the weights "tfc"); Robertson & Zaragoza 2009,
 "The probabilistic relevance framework: BM25 and beyond", section 3.4, with two changes: both sides are weighted alike, so that
 it is symmetric, and the 1 in the logarithm keeps idf positive.
+Aiolli 2013, "Efficient top-N recommendation for very large scale binary rated datasets" (asymmetric); Dice 1945.
 Only positive similarities count, no document is its own neighbour, and of equal ones the lower row is the nearer.
 """
 
@@ -38,6 +41,7 @@ from ..contract.serving import one_each
 from ..forms.item_weights import LinearModel
 
 _LARGEST = 1e12  # weight whose products, summed, stay in the range of float32
+SETS = ("jaccard", "dice")  # kinds that compare sets: entries are ones
 
 
 class Similarity(NamedTuple):
@@ -49,6 +53,7 @@ class Similarity(NamedTuple):
     b: float
     idf: NDArray[np.float32]  # (terms,)
     mean_length: float  # l
+    asymmetry: float = 0.5  # a
 
     def vectors(self, documents: CSR) -> CSR:
         """The weighted vectors of documents (rows) over terms."""
@@ -59,30 +64,38 @@ class Similarity(NamedTuple):
             saturation = self.k1 * (1 - self.b + self.b * documents.sums(w) / self.mean_length)
             weighted = self.idf[documents.indices] * w * np.float32(self.k1 + 1)
             return documents.with_data(weighted / (w + np.repeat(saturation.astype(np.float32), documents.counts())))
-        return documents.with_data(np.ones_like(w)) if self.kind == "jaccard" else documents
+        return documents.with_data(np.ones_like(w)) if self.kind in SETS else documents
 
-    def scales(self, vectors: CSR) -> NDArray[np.float64]:
-        """What the product of two vectors is divided by, for each of them: their norms, sizes, or 1."""
+    def scales(self, vectors: CSR, *, asked: bool = False) -> NDArray[np.float64]:
+        """What the product of two vectors is divided by, for each of them: their norms, sizes, or 1.
+
+        asked : they are the documents whose neighbours are looked for, and not the collection.
+        """
         if self.kind == "bm25":
             return np.ones(vectors.shape[0])
         squares = vectors.sums(np.square(vectors.data, dtype=np.float64))
-        return squares if self.kind == "jaccard" else np.sqrt(squares)
+        if self.kind == "asymmetric":
+            power: NDArray[np.float64] = squares ** (self.asymmetry if asked else 1 - self.asymmetry)
+            return power
+        return squares if self.kind in SETS else np.sqrt(squares)
 
     def nearest(
         self, vectors: CSR, by_term: CSR, scales: NDArray[np.float64], k: int, backend: str, left_out: Index, threads: int | None = None
     ) -> CSR:
         """The k documents of the collection most similar to each of `vectors`; by_term (terms, documents) and scales are its own."""
-        return topk_product(
-            vectors, by_term, k, backend, row_scale=self.scales(vectors), column_scale=scales,
-            shrinkage=float(self.shrinkage), union=self.kind == "jaccard", left_out=left_out, threads=threads,
+        found = topk_product(
+            vectors, by_term, k, backend, row_scale=self.scales(vectors, asked=True), column_scale=scales,
+            shrinkage=float(self.shrinkage), union=self.kind in SETS, left_out=left_out, threads=threads,
         )  # fmt: skip
+        # 2 J / (1 + J) of the Jaccard index J with the same h, which has the same order
+        return found.with_data((2 * found.data / (1 + found.data)).astype(np.float32)) if self.kind == "dice" else found
 
 
 class _Neighbourhood(Recommender):
     """What the two models share: their parameters, and the collection that they compare."""
 
     neighbors: int = whole(default=100, search=(10, 1000, "int"), doc="Neighbors kept for each item (ItemKNN) or user (UserKNN).")
-    similarity: Literal["cosine", "jaccard", "tfidf", "bm25"] = choice(
+    similarity: Literal["cosine", "asymmetric", "jaccard", "dice", "tfidf", "bm25"] = choice(
         default="cosine", search=["cosine", "jaccard", "tfidf"], doc="See the head of minirec/models/neighbors/knn.py."
     )
     shrinkage: float = number(
@@ -94,6 +107,12 @@ class _Neighbourhood(Recommender):
     use_weights: bool = flag(
         default=False,
         doc="Whether the summed weights of the events count, in vectors (not for jaccard) and in histories; else each item once.",
+    )
+    asymmetry: float = number(
+        default=0.5,
+        low=0,
+        high=1,
+        doc="a, for asymmetric alone: the smaller, the more the norm of a neighbor counts, which holds popular ones back.",
     )
     k1: float = number(default=1.2, above=0, high=1e6, doc="Saturation, for bm25 alone.")
     b: float = number(
@@ -127,6 +146,7 @@ class _Neighbourhood(Recommender):
             self.b,
             idf.astype(np.float32),
             max(float(documents.data.sum(dtype=np.float64)) / n, 1e-30),
+            self.asymmetry,
         )
 
 
@@ -224,12 +244,12 @@ class _UserScorer(PathScorer):
 
     def __init__(self, model: UserKNN, profiles: Profiles) -> None:
         self.model = model
-        self.compare = Similarity(model.similarity, model.shrinkage, model.k1, model.b, model.idf_, model.mean_length_)
+        self.compare = Similarity(model.similarity, model.shrinkage, model.k1, model.b, model.idf_, model.mean_length_, model.asymmetry)
         self.vectors = self.compare.vectors(model._entries(profiles.history))
         self.left_out = np.full(len(profiles), -1, np.int32) if profiles.rows is None else profiles.rows.astype(np.int32)
         self.events = model._entries(model.seen_)
         self.by_item = model.by_item_
-        if not model.use_weights and model.similarity in ("cosine", "jaccard"):  # all ones, which the product need not read
+        if not model.use_weights and model.similarity in ("cosine", "asymmetric", *SETS):  # all ones, which the product need not read
             self.by_item = self.by_item.with_data(self.by_item.data[:0])
 
     @property

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...data.dataset import Dataset
 from ...engine.ranking.neighbors import topk_product, topk_rows
 from ...engine.sparse import CSR
+from ...errors import DataError
 from ..contract.monitor import Monitor
 from ..contract.parameters import choice, flag, number, whole
 from ..forms.item_weights import LinearModel
@@ -22,6 +23,8 @@ class P3alpha(LinearModel):
     else 0; d is the number of items of a user, or of users of an item. The part from i to j is the weight
 
         W_ij = (sum_{v has i and j} d_v^-alpha) / d_i^alpha,   i != j.
+
+    With use_weights the probabilities are p_ui = w_ui / d_u and p_iv = w_vi / d_i, d the sums of the weights w of a user or an item.
 
     Cooper et al. 2014, "Random walks in recommender systems: exact computation and simulations". As in Ferrari
     Dacrema et al. 2021 ("A troubling analysis of reproducibility and progress in recommender systems research") a walk does not
@@ -48,21 +51,28 @@ class P3alpha(LinearModel):
             to recommend.
         """,
     )
+    use_weights: bool = flag(
+        default=False,
+        doc="Transition probabilities in proportion to the summed weights of events, all above 0, in place of equal ones.",
+    )
     normalize: bool = flag(default=False, search=[False, True], doc="Scale each row, once cut, to a sum of 1; columns are cut after that.")
 
     def estimate_memory(self, dataset: Dataset) -> int:
         return 48 * dataset.n_items * min(self.neighbors, dataset.n_items) + 64 * len(dataset)
 
     def _fit(self, train: Dataset, monitor: Monitor) -> None:
-        x, n = train.binary, train.n_items
-        xt, popularity = x.transpose(), train.item_counts.astype(np.float64)
-        step = x.counts() ** -float(self.alpha)  # d_v^-alpha
+        x, n = self._edges(train.matrix), train.n_items
+        popularity = train.item_counts.astype(np.float64)
+        step, strength = x.sums(x.data) ** -float(self.alpha), np.bincount(x.indices, x.data, n).astype(np.float64)  # d_v^-alpha, d_i
+        if self.use_weights:
+            x = x.with_data(x.data ** np.float32(self.alpha))
+        xt = x.transpose()
         weights = topk_product(
-            xt.with_data(step[xt.indices].astype(np.float32)),
+            xt.with_data((xt.data * step[xt.indices]).astype(np.float32)),
             x,
             self.neighbors,
             self.backend_,
-            row_scale=popularity**self.alpha,
+            row_scale=strength**self.alpha,
             column_scale=self._end_scale(popularity),
             left_out=np.arange(n, dtype=np.int32),
         )
@@ -79,8 +89,17 @@ class P3alpha(LinearModel):
 
     def _values(self, history: CSR) -> CSR:
         """p_ui^alpha: equal for all items of a user, so that the score is that of the walk; the ranking does not need it."""
-        step = np.maximum(history.counts(), 1) ** -float(self.alpha)
-        return history.with_data(np.repeat(step, history.counts()).astype(np.float32))
+        edges = self._edges(history)
+        step = np.where(edges.counts() > 0, edges.sums(edges.data), 1) ** -float(self.alpha)
+        return edges.with_data((edges.data ** np.float32(self.alpha) * np.repeat(step, edges.counts())).astype(np.float32))
+
+    def _edges(self, matrix: CSR) -> CSR:
+        """The events as edges of the graph, with their weights or ones."""
+        if not self.use_weights:
+            return matrix.binary()
+        if not (matrix.data > 0).all():
+            raise DataError(f"{type(self).__name__} with use_weights=True needs weights above 0: they are shares of probabilities")
+        return matrix
 
 
 class RP3beta(P3alpha):

@@ -13,7 +13,7 @@ from minirec.options import options
 from minirec.testing.sets import shop
 
 SEEDS = st.integers(0, 10_000)
-SIMILARITIES = ("cosine", "jaccard", "tfidf", "bm25")
+SIMILARITIES = ("cosine", "asymmetric", "jaccard", "dice", "tfidf", "bm25")
 
 
 def dataset(x):
@@ -41,10 +41,18 @@ def test_items_against_loops(seed, kind, use_weights, shrinkage, k):
     x = naive_linear.random_counts(np.random.default_rng(seed))
     seen = x if use_weights else (x > 0).astype(float)
     shrinkage = 0.0 if kind == "bm25" else shrinkage
-    near = naive_linear.similarity(seen.T, kind, shrinkage, k1=1.5, b=0.6)
-    if kind in ("tfidf", "bm25"):
+    near = naive_linear.similarity(seen.T, kind, shrinkage, k1=1.5, b=0.6, a=0.3)
+    if kind in ("asymmetric", "tfidf", "bm25"):
         assume_settled(near, seen.T, k)
-    settings_ = {"neighbors": k, "similarity": kind, "shrinkage": shrinkage, "use_weights": use_weights, "k1": 1.5, "b": 0.6}
+    settings_ = {
+        "neighbors": k,
+        "similarity": kind,
+        "shrinkage": shrinkage,
+        "use_weights": use_weights,
+        "k1": 1.5,
+        "b": 0.6,
+        "asymmetry": 0.3,
+    }
     # "target": row j of the similarities holds the neighbours of the item to be scored; "source": row i those of the history's
     expected = {"target": seen @ naive_linear.cut_rows(near, k).T, "source": seen @ naive_linear.cut_rows(near, k)}
     for neighbors_of, wanted in expected.items():
@@ -58,10 +66,12 @@ def test_users_against_loops(seed, kind, use_weights, shrinkage, k):
     x = naive_linear.random_counts(np.random.default_rng(seed))
     seen = x if use_weights else (x > 0).astype(float)
     shrinkage = 0.0 if kind == "bm25" else shrinkage
-    near = naive_linear.similarity(seen, kind, shrinkage, k1=1.5, b=0.6)
-    if kind in ("tfidf", "bm25"):
+    near = naive_linear.similarity(seen, kind, shrinkage, k1=1.5, b=0.6, a=0.3)
+    if kind in ("asymmetric", "tfidf", "bm25"):
         assume_settled(near, seen, k)
-    model = UserKNN(neighbors=k, similarity=kind, shrinkage=shrinkage, use_weights=use_weights, k1=1.5, b=0.6).fit(dataset(x))
+    model = UserKNN(neighbors=k, similarity=kind, shrinkage=shrinkage, use_weights=use_weights, k1=1.5, b=0.6, asymmetry=0.3).fit(
+        dataset(x)
+    )
     assert np.allclose(scores(model, *x.shape), naive_linear.cut_rows(near, k) @ seen, rtol=1e-4, atol=1e-6)
 
 

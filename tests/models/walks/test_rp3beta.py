@@ -13,7 +13,7 @@ from minirec.testing.sets import shop
 
 
 def dataset(x):
-    return Dataset.from_arrays(*np.nonzero(x))
+    return Dataset.from_arrays(*np.nonzero(x), weights=x[np.nonzero(x)])
 
 
 def normalized(weights):
@@ -35,17 +35,22 @@ def no_tie_at(weights, k):
     st.integers(1, 6),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
 )
-def test_against_matrix_powers(seed, alpha, beta, k, normalize, both):
-    x = (naive_linear.random_counts(np.random.default_rng(seed)) > 0).astype(float)
+def test_against_matrix_powers(seed, alpha, beta, k, normalize, both, use_weights):
+    x = naive_linear.random_counts(np.random.default_rng(seed)).astype(float)
+    x = x if use_weights else (x > 0).astype(float)
     whole = naive_linear.walks(x, alpha, beta)
-    assume(not both or no_tie_at(whole, k))  # a tie that falls otherwise changes what the second cut finds
+    assume(not (both or use_weights) or no_tie_at(whole, k))  # a tie that falls otherwise changes what the second cut finds
     expected = naive_linear.cut_rows(whole, k)
     if normalize:
         expected = normalized(expected)
     if both:
         expected = naive_linear.cut_rows(expected.T, k).T
-    model = RP3beta(alpha=alpha, beta=beta, neighbors=k, normalize=normalize, neighbors_of="both" if both else "source").fit(dataset(x))
+    model = RP3beta(
+        alpha=alpha, beta=beta, neighbors=k, normalize=normalize, neighbors_of="both" if both else "source", use_weights=use_weights
+    )
+    model.fit(dataset(x))
     found = model.weights_.to_dense()
     assert np.allclose(np.sort(found, axis=1), np.sort(expected, axis=1), rtol=1e-5)  # ties in exact numbers may fall otherwise
     if k >= x.shape[1] - 1:
