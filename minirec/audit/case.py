@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +16,29 @@ from ..data.reading.item_tables import read_columns, with_items
 from ..data.reading.raw import as_whole, ids_from_objects
 from ..data.reading.readers import read_with_account
 from ..data.reading.roles import GUESSES, plain
+from ..engine.backend import run_blocks
 from ..engine.sparse import CSR
 from ..errors import DataError
 from ..metrics.accuracy import Lists
 from .groups import ACTIVITY, POPULARITY, Grouping, activity, by_popularity, labels_of
 from .lists import ListTable, known_rows, union
+
+Kept = TypeVar("Kept")
+
+
+class Background:
+    """What follows from the events alone, worked out once for all cases of the same events."""
+
+    def __init__(self, events: Dataset) -> None:
+        self.events = events
+        self._kept: dict[Any, Any] = {}
+
+    def keep(self, key: Any, work: Callable[[], Kept]) -> Kept:
+        """The result of `work`, done once for each key."""
+        if key not in self._kept:
+            self._kept[key] = work()
+        kept: Kept = self._kept[key]
+        return kept
 
 
 @dataclass(frozen=True)
@@ -47,10 +64,11 @@ class Case:
     counts: dict[str, int]
     accounts: dict[str, Account]
     order: str
+    background: Background
     time: NDArray[np.int64] | None = None
     test_time: NDArray[np.int64] | None = None
     provider: str | None = None
-    longest: int = field(default=0)
+    longest: int = 0
 
     @property
     def n_users(self) -> int:
@@ -62,10 +80,15 @@ class Case:
         """Items of the catalogue."""
         return len(self.items)
 
-    @cached_property
+    @property
     def popularity(self) -> NDArray[np.int64]:
         """int64 (n,), distinct users of each item in the events."""
         return self.events.item_counts
+
+    @property
+    def event_counts(self) -> NDArray[np.int64]:
+        """int64 (n,), events of each item."""
+        return self.background.keep("event counts", lambda: np.bincount(self.events.item, minlength=self.n_items))
 
     def sample(self, size: int, seed: int) -> tuple[Case, NDArray[np.int64]]:
         """The case of `size` users drawn without replacement (all, where there are no more), and which rows they are."""
@@ -140,7 +163,7 @@ def build_case(
         "users_without_events": int((profile.counts() == 0).sum()),
         "event_users_without_list": int((user_of_event < 0).sum()),
         "items_without_events": int((np.bincount(whole.item, minlength=len(catalogue)) == 0).sum()),
-        "listed_items_without_events": len(np.setdiff1d(np.unique(item_row), whole.item)),
+        "listed_items_without_events": int((np.bincount(whole.item, minlength=len(catalogue))[item_row] == 0).sum()),
         "repeated_places": table.repeats,
     }
     lists = Lists(table.indptr, item_row[table.item])
@@ -161,8 +184,8 @@ def build_case(
         provider_key = group.key if spec is provider else provider_key
     return Case(
         table.users, catalogue, lists, table.score, None if table.propensity is None else 1.0 / table.propensity, whole, profile, truth,
-        grouped_users, grouped_items, counts, accounts, table.order, table.time, test_time, provider_key,
-        int(np.diff(table.indptr).max(initial=0)),
+        grouped_users, grouped_items, counts, accounts, table.order, Background(whole), table.time,
+        test_time, provider_key, int(np.diff(table.indptr).max(initial=0)),
     )  # fmt: skip
 
 
@@ -227,14 +250,33 @@ def _truth(
     counts["test_events_without_list"] = int((user < 0).sum())
     mine = user >= 0
     truth = CSR.from_pairs(user[mine], item[mine], None, (len(table), n))
-    before = profile.row_ids() * n + profile.indices
-    pairs = truth.row_ids() * n + truth.indices
-    seen = np.isin(pairs, before, assume_unique=True)
-    listed = np.repeat(np.arange(len(table)), np.diff(lists.indptr)) * n + lists.items
+    seen = _held(profile, truth.row_ids() * n + truth.indices)
     counts["test_pairs_known_before"] = int(seen.sum())
-    if seen.any() and not np.isin(before, listed).any():
+    if seen.any() and not _lists_hold(profile, lists):
         truth = CSR.from_pairs(truth.row_ids()[~seen], truth.indices[~seen], None, truth.shape)
         counts["test_pairs_left_out"] = int(seen.sum())
     counts["test_pairs"] = truth.nnz
     counts["users_with_test_items"] = int((truth.counts() > 0).sum())
     return truth, later.timestamp
+
+
+def _held(matrix: CSR, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether a matrix has an entry at each place `row * columns + column`."""
+    own = matrix.row_ids() * matrix.shape[1] + matrix.indices  # ascending
+    if not len(own):
+        return np.zeros(len(keys), bool)
+    place = np.minimum(own.searchsorted(keys), len(own) - 1)
+    held: NDArray[np.bool_] = own[place] == keys
+    return held
+
+
+def _lists_hold(profile: CSR, lists: Lists) -> bool:
+    """Whether any list has an item of its user's profile."""
+    pointer, n = lists.indptr, profile.shape[1]
+
+    def block(start: int, stop: int) -> bool:
+        low, high = int(pointer[start]), int(pointer[stop])
+        user = np.repeat(np.arange(stop - start), np.diff(pointer[start : stop + 1]))
+        return bool(_held(profile.span(start, stop), user * n + lists.items[low:high]).any())
+
+    return any(run_blocks(block, profile.shape[0], 4096))

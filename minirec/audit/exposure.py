@@ -45,36 +45,35 @@ class Exposure:
         worth = place_weights(k, plan.exposure, plan.patience)
         pointer = case.lists.indptr
 
-        def block(start: int, stop: int) -> tuple[NDArray[np.int32], Floats, NDArray[np.bool_], NDArray[np.int64]]:
+        def block(start: int, stop: int) -> None:
             low, high = int(pointer[start]), int(pointer[stop])
             lengths = np.diff(pointer[start : stop + 1])
             rank = np.arange(high - low) - np.repeat(pointer[start:stop] - low, lengths)
             first = rank < k
             value = worth[rank[first]]
-            hit = np.zeros(0, bool)
+            here = slice(int(indptr[start]), int(indptr[stop]))
             if case.truth is not None:
                 table = case.lists._replace(indptr=pointer[start : stop + 1]).table(k)
                 marks = find_hits(table, case.truth.span(start, stop))
-                hit = marks[table >= 0]
+                hit[here] = marks[table >= 0]
                 if plan.exposure == "cascade":
                     value = value * 0.5 ** (np.cumsum(marks, 1) - marks)[table >= 0]
             if case.weight is not None:
                 value = value * case.weight[low:high][first]
-            return case.lists.items[low:high][first], value, hit, np.minimum(lengths, k)
+            indices[here], data[here] = case.lists.items[low:high][first], value
 
-        parts = run_blocks(block, case.n_users, BLOCK)
-        indices, data = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-        indptr = np.concatenate(([0], np.cumsum(np.concatenate([part[3] for part in parts])))).astype(np.int64)
         shape = (case.n_users, case.n_items)
+        indptr = np.concatenate(([0], np.cumsum(np.minimum(np.diff(pointer), k)))).astype(np.int64)
+        indices, data = np.empty(int(indptr[-1]), np.int32), np.empty(int(indptr[-1]))
+        hit = np.zeros(len(indices) if case.truth is not None else 0, bool)
+        run_blocks(block, case.n_users, BLOCK)
         self.shown = CSR(indptr, indices, data, shape)
         self.hits: CSR | None = None
         if case.truth is not None:
-            hit = np.concatenate([part[2] for part in parts])
             before = np.concatenate(([0], np.cumsum(hit))).astype(np.int64)
             self.hits = CSR(before[indptr], indices[hit], data[hit], shape)
         self.total = column_sums(self.shown)
-        events = np.bincount(case.events.item, minlength=case.n_items).astype(np.float64)
-        self.merit = events if case.truth is None else column_sums(case.truth)
+        self.merit = case.event_counts.astype(np.float64) if case.truth is None else column_sums(case.truth)
 
     def user_draws(self, matrix: CSR, first: int, last: int) -> Floats:
         """float64 (n, last - first): the column sums of a matrix under draws first..last of the users. O(nnz draws)."""

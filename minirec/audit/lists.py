@@ -16,6 +16,7 @@ from ..data.ids import Id, IdIndex
 from ..data.reading.readers import file_columns, read_with_account
 from ..data.reading.roles import GUESSES, Pick, plain
 from ..data.reading.tables import column_names
+from ..engine.backend import run_blocks
 from ..errors import DataError, ParameterError
 from ..models.contract.recommendations import Recommendations
 from .nested import Rows, from_arrays, from_mapping, from_nested, nested_file
@@ -180,14 +181,14 @@ def _assembled(rows: Rows) -> ListTable:
     if place is not None:
         rows = rows.select(place)
         user, score, time = rows.user, rows.score, rows.time
-    again = _repeats(user, rows.item, len(rows.items))
+    indptr = _pointer(user, len(rows.users))
+    again = _repeats_in(indptr, rows.item)
     repeats = int(again.sum())
     if repeats:
         rows.account.add("place that repeats an item of the same list", repeats)
         rows = rows.select(~again)
         user, score, time = rows.user, rows.score, rows.time
-    counts = np.bincount(user, minlength=len(rows.users))
-    indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        indptr = _pointer(user, len(rows.users))
     of_list = None if time is None else time[np.minimum(indptr[:-1], len(time) - 1)]
     return ListTable(rows.users, rows.items, indptr, rows.item, score, rows.propensity, of_list, rows.account, repeats, order)
 
@@ -200,7 +201,8 @@ def _latest(rows: Rows) -> Bools:
         keys = rows.user.astype(np.int64) * (int(rows.rank.max()) + 2) + rows.rank.astype(np.int64) - min(0, int(rows.rank.min()))
         several = len(np.unique(keys)) < len(keys)
     else:
-        several = bool(_repeats(rows.user, rows.item, len(rows.items)).any())
+        order = np.argsort(rows.user, kind="stable")
+        several = bool(_repeats_in(_pointer(rows.user[order], len(rows.users)), rows.item[order]).any())
     if not several:
         return everything
     newest = np.full(len(rows.users), np.iinfo(np.int64).min)
@@ -220,17 +222,23 @@ def _order(user: NDArray[np.int32], by: NDArray[np.float64] | None) -> NDArray[n
     return np.lexsort((by, user))
 
 
-def _repeats(user: NDArray[np.int32], item: NDArray[np.int32], n_items: int) -> Bools:
-    """Whether an earlier row has the same user and item."""
-    key = user.astype(np.int64) * n_items + item
-    again = np.zeros(len(key), bool)
-    ordered = np.sort(key)
-    if not (ordered[1:] == ordered[:-1]).any():
+def _pointer(user: NDArray[np.int32], n_users: int) -> NDArray[np.int64]:
+    return np.concatenate(([0], np.cumsum(np.bincount(user, minlength=n_users)))).astype(np.int64)
+
+
+def _repeats_in(indptr: NDArray[np.int64], item: NDArray[np.int32]) -> Bools:
+    """Whether an earlier place of the same list has the same item. In blocks of users, so that little memory is taken."""
+
+    def block(start: int, stop: int) -> Bools:
+        low, high = int(indptr[start]), int(indptr[stop])
+        mine = item[low:high]
+        user = np.repeat(np.arange(stop - start), np.diff(indptr[start : stop + 1]))
+        order = np.lexsort((mine, user))
+        again = np.zeros(high - low, bool)
+        again[order[1:]] = (mine[order[1:]] == mine[order[:-1]]) & (user[order[1:]] == user[order[:-1]])
         return again
-    first = np.unique(key, return_index=True)[1]
-    again[:] = True
-    again[first] = False
-    return again
+
+    return np.concatenate([np.zeros(0, bool), *run_blocks(block, len(indptr) - 1, 4096)])
 
 
 def known_rows(index: IdIndex, other: IdIndex) -> NDArray[np.int32]:

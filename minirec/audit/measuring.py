@@ -58,7 +58,7 @@ def figures(case: Case, plan: Plan, k: int, *, overview: bool = True) -> Figures
 
 def facts(case: Case, k: int) -> Figures:
     """Figures that are counted, not estimated."""
-    without = np.bincount(case.events.item, minlength=case.n_items) == 0
+    without = case.event_counts == 0
     places = max(len(case.lists.items) + case.counts["repeated_places"], 1)
     values = {
         "repeats": case.counts["repeated_places"] / places,

@@ -43,15 +43,15 @@ def data_quality(case: Case, k: int) -> Quality:
         both = np.concatenate((twins.first, twins.second)), np.concatenate((twins.second, twins.first))
         count("test_pairs_whose_twin_was_known", int(known_by_twin(*both, case.profile, truth).sum()), truth.nnz)
         count("lists_that_hold_every_test_item_first", _too_good(table, truth), case.counts["users_with_test_items"])
-        if events.timestamp is not None and case.test_time is not None:
-            count("test_events_before_the_last_event", int((case.test_time < events.timestamp.max()).sum()), len(case.test_time))
+        if events.time is not None and case.test_time is not None:
+            count("test_events_before_the_last_event", int((case.test_time < events.time.max()).sum()), len(case.test_time))
         if case.time is not None and case.test_time is not None:
             count("lists_made_after_the_first_test_event", int((case.time > case.test_time.min()).sum()), case.n_users)
     else:
         missing.append({"what": "leaks", "why": "no test events were given"})
-    if events.timestamp is not None and len(events):
-        first, last = int(events.timestamp.min()), int(events.timestamp.max())
-        recent = np.bincount(events.item[events.timestamp > last - (last - first) // 5], minlength=case.n_items) > 0
+    if events.time is not None and len(events):
+        first, last = int(events.time.min()), int(events.time.max())
+        recent = np.bincount(events.item[events.time > last - (last - first) // 5], minlength=case.n_items) > 0
         there = table[table >= 0]
         count("catalogue_without_recent_events", int((~recent).sum()), case.n_items)
         count("places_without_recent_events", int((~recent[there]).sum()), len(there))
@@ -70,11 +70,15 @@ def _distinct_events(case: Case) -> int:
     """Events that differ in user, item or time."""
     events = case.events
     key = events.user.astype(np.int64) * case.n_items + events.item
-    if events.time is None:
-        return len(np.unique(key))
-    order = np.lexsort((events.time, key))
-    key, time = key[order], events.time[order]
-    return int(((key[1:] != key[:-1]) | (time[1:] != time[:-1])).sum()) + min(len(key), 1)
+    order = np.argsort(key, kind="stable")
+    same = key[order[1:]] == key[order[:-1]]
+    if events.time is None or not same.any():
+        return len(key) - int(same.sum())
+    several = np.concatenate(([False], same)) | np.concatenate((same, [False]))  # only pairs that come again can repeat a time
+    rows = order[several]
+    rows = rows[np.lexsort((events.time[rows], key[rows]))]
+    again = (key[rows[1:]] == key[rows[:-1]]) & (events.time[rows[1:]] == events.time[rows[:-1]])
+    return len(key) - int(again.sum())
 
 
 def _identical(table: Any) -> int:

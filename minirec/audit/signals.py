@@ -20,9 +20,13 @@ def similarity(case: Case, seed: int) -> Any:
 
     Over at most 20,000 users of the events, drawn with the seed, and at most 200 items of each; O(users items^2).
     """
+    return case.background.keep(("similarity", seed), lambda: _similarity(case, seed))
+
+
+def _similarity(case: Case, seed: int) -> Any:
     from scipy.sparse import csr_array, diags_array
 
-    matrix = case.events.binary
+    matrix = case.events.matrix
     rng = np.random.default_rng([seed, 11])
     rows = np.arange(matrix.shape[0])
     if len(rows) > WITNESSES:

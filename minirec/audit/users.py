@@ -54,6 +54,10 @@ class ItemFacts(NamedTuple):
 
 def item_facts(case: Case) -> ItemFacts:
     """Facts of the items, from the events. The last fifth of the time is that of the last 20 % of the span of the events."""
+    return case.background.keep("item facts", lambda: _item_facts(case))
+
+
+def _item_facts(case: Case) -> ItemFacts:
     groups = popularity_groups(case.events)
     n = case.n_items
     stale, new, share = np.zeros(n), np.zeros(n), float("nan")
