@@ -10,7 +10,7 @@ from ...data.clock import PER_SECOND
 from ...data.dataset import Dataset
 from ...engine.random import mix
 from ...engine.ranking.topk import ConstantScorer, Scores, pairs_by_block
-from ...errors import DataError
+from ...errors import DataError, NotSupportedError
 from ..contract.explanation import Part
 from ..contract.monitor import Monitor
 from ..contract.parameters import fitted, number, seeded
@@ -101,8 +101,8 @@ class Random(Recommender):
             keys = sums[profiles.history.indptr[1:]] - sums[profiles.history.indptr[:-1]]
         return _HashScorer(mix(keys ^ mix(np.array([self.seed_ % 2**64], np.uint64))), len(self.items_))
 
-    def _why_no_explanation(self) -> str:
-        return "they are drawn by chance"
+    def _explain(self, profiles: Profiles, item: int) -> list[Part]:
+        raise NotSupportedError("Random cannot explain its scores: they are drawn by chance")
 
 
 class _HashScorer:

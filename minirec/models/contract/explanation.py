@@ -48,3 +48,17 @@ class Explanation(NamedTuple):
         names = {"source": "source", "name": "name", "value": "part"}
         table = {shown: [getattr(part, name) for part in self.parts] for name, shown in names.items()}
         return card(f"Score {self.score:.4g} of {self.item}", table=table)
+
+
+def contrast(explained: Explanation, other: Explanation) -> Explanation:
+    """Why one item stands above another: the parts of the difference of their scores, part by part of the same source and name.
+
+    Parts that are of the item itself have its name; those of the other item are taken off them.
+    """
+    values: dict[tuple[str, Id], float] = {}
+    for found, sign in ((explained, 1.0), (other, -1.0)):
+        for part in found.parts:
+            key = (part.source, explained.item if part.name == found.item else part.name)
+            values[key] = values.get(key, 0.0) + sign * part.value
+    parts = [Part(source, name, value) for (source, name), value in values.items() if value]
+    return Explanation(explained.item, explained.score - other.score, sorted(parts, key=lambda part: -abs(part.value)))
