@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .baselines import content_vectors
 from .case import Case
 from .plan import Plan
-from .signals import links, similarity, values_at
+from .signals import links, similarity
 
 SIGNALS = ("popularity", "co-occurrence", "content", "recency")
 NEGATIVES = 1  # items that are not listed, for each that is
@@ -80,7 +80,7 @@ def _not_listed(case: Case, user: NDArray[np.int64], listed: NDArray[np.int32], 
 def _signals(case: Case, user: NDArray[np.int64], item: NDArray[Any], seed: int) -> tuple[dict[str, Floats], dict[str, str]]:
     found: dict[str, Floats] = {"popularity": np.log1p(case.popularity)[item]}
     left_out: dict[str, str] = {}
-    found["co-occurrence"] = np.log1p(values_at(links(case, similarity(case, seed)), user, item))
+    found["co-occurrence"] = np.log1p(links(case, similarity(case, seed)).at(user, item))
     vectors = content_vectors(case.events)
     if vectors is None:
         left_out["content"] = "the items have no texts"

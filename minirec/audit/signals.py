@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,22 +48,30 @@ def _similarity(case: Case, seed: int) -> Any:
     return both
 
 
-def links(case: Case, likeness: Any) -> Any:
-    """How far each item goes with each listed user's own items, SciPy CSR (U, n): sum_j cos(i, j) over the items j of the user."""
-    profile = case.profile.binary().to_scipy().astype(np.float64)
-    return (profile @ likeness).tocsr()
+class Links(NamedTuple):
+    """A sparse matrix (users, n) by its places `user * n + item`, ascending; `own` is how many entries each user has."""
+
+    places: NDArray[np.int64]
+    values: Floats
+    own: NDArray[np.int64]
+    n: int
+
+    def at(self, users: NDArray[Any], items: NDArray[Any]) -> Floats:
+        """The entries at pairs, 0 where there is none. O(pairs log entries)."""
+        if not len(self.places):
+            return np.zeros(len(users))
+        wanted = users.astype(np.int64) * self.n + items
+        place = np.minimum(self.places.searchsorted(wanted), len(self.places) - 1)
+        return np.where(self.places[place] == wanted, self.values[place], 0.0)
 
 
-def values_at(matrix: Any, rows: NDArray[Any], columns: NDArray[Any]) -> Floats:
-    """The entries of a SciPy CSR at pairs, 0 where there is none. O(pairs log nnz)."""
+def links(case: Case, likeness: Any) -> Links:
+    """How far each item goes with each listed user's own items: sum_j cos(i, j) over the items j of the user."""
+    matrix = (case.profile.binary().to_scipy().astype(np.float64) @ likeness).tocsr()
     matrix.sort_indices()
-    n = matrix.shape[1]
-    keys = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * n + matrix.indices
-    if not len(keys):
-        return np.zeros(len(rows))
-    wanted = rows.astype(np.int64) * n + columns
-    place = np.minimum(keys.searchsorted(wanted), len(keys) - 1)
-    return np.where(keys[place] == wanted, matrix.data[place], 0.0)
+    own = np.diff(matrix.indptr)
+    places = np.repeat(np.arange(len(own), dtype=np.int64) * case.n_items, own) + matrix.indices
+    return Links(places, matrix.data, own, case.n_items)
 
 
 def unlinked(case: Case, k: int, size: int, seed: int) -> Floats:
@@ -88,13 +96,13 @@ def unlinked(case: Case, k: int, size: int, seed: int) -> Floats:
         above += (chance > shown) + 0.5 * (chance == shown)
     q = above / RANDOM_LISTS
     value = np.where(q > 0.5, 2.0, np.where(q == 0.5, 1.0, 0.0))
-    value[(length == 0) | (np.diff(link.indptr) == 0)] = np.nan
+    value[(length == 0) | (link.own == 0)] = np.nan
     found = np.full(case.n_users, np.nan)
     found[rows] = value
     return found
 
 
-def _list_means(link: Any, user: NDArray[Any], items: NDArray[Any], length: NDArray[Any]) -> Floats:
-    total = np.bincount(user, values_at(link, user, items), minlength=len(length))
+def _list_means(link: Links, user: NDArray[Any], items: NDArray[Any], length: NDArray[Any]) -> Floats:
+    total = np.bincount(user, link.at(user, items), minlength=len(length))
     mean: Floats = total / np.maximum(length, 1)
     return mean
