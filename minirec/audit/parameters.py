@@ -35,10 +35,10 @@ class Parameters(NamedTuple):
 def main_parameters(case: Case, plan: Plan) -> Parameters | None:
     """Shares of the variance of the scores that each signal explains, on at most `plan.sample` users; None where nothing varies.
 
-    For each listed item one item is drawn that is not in the list (score 0); a listed item at place r has the score 1/log2(1 + r).
-    Signals of a pair of user and item: log(1 + users of the item); log(1 + sum of cosines of co-occurrence with the user's own
-    items); cosine of the content with the mean of the user's own; time of the item's latest event, as a rank. Least squares; the
-    share of a signal is its Shapley value in R^2 (Lindeman, Merenda and Gold 1980; Lipovetsky and Conklin 2001), so the shares and
+    For each listed item one item is drawn that the user neither got nor has (score 0); a listed item at place r has the score
+    1/log2(1 + r). Signals of a pair of user and item: log(1 + users of the item); log(1 + sum of cosines of co-occurrence with the user's own
+    items); cosine of the content with the mean of the user's own; time of the item's latest event. Each is taken as a rank among the
+    pairs of the same user. Least squares; the share of a signal is its Shapley value in R^2 (Lindeman, Merenda and Gold 1980; Lipovetsky and Conklin 2001), so the shares and
     the rest add up to 1. It tells what goes with the choices, not what the system computes.
     """
     part, _ = case.sample(plan.sample, plan.seed)
@@ -52,6 +52,7 @@ def main_parameters(case: Case, plan: Plan) -> Parameters | None:
     users, items = np.concatenate((user, user)), np.concatenate((listed.astype(np.int64), drawn))
     score = np.concatenate((1.0 / np.log2(place + 2.0), np.zeros(len(drawn))))
     signals, left_out = _signals(part, users, items, plan.seed)
+    signals = {name: _ranks(users, values) for name, values in signals.items()}
     names = [name for name in SIGNALS if name in signals and np.ptp(signals[name]) > 0]
     left_out |= {name: "it is the same for every item" for name in signals if name not in names}
     if not names or np.ptp(score) == 0:
@@ -64,13 +65,34 @@ def main_parameters(case: Case, plan: Plan) -> Parameters | None:
     )  # fmt: skip
 
 
+def _ranks(user: NDArray[np.int64], values: Floats) -> Floats:
+    """The rank of each pair among those of the same user, from 0 to 1; equal values share their mean rank.
+
+    So users with many events, whose sums are larger, do not blur what decides within a list.
+    """
+    order = np.lexsort((values, user))
+    own, ordered = user[order], values[order]
+    fresh = np.concatenate(([True], (own[1:] != own[:-1]) | (ordered[1:] != ordered[:-1])))
+    start = np.flatnonzero(fresh)
+    stop = np.append(start[1:], len(order))
+    mean = np.repeat((start + stop - 1) / 2.0, stop - start)
+    counts = np.bincount(user)
+    first = np.cumsum(counts) - counts
+    ranks = np.empty(len(order))
+    ranks[order] = (mean - first[own]) / np.maximum(counts[own] - 1, 1)
+    return ranks
+
+
 def _not_listed(case: Case, user: NDArray[np.int64], listed: NDArray[np.int32], seed: int) -> NDArray[np.int64]:
-    """For each listed place an item that the same list does not have; after three tries any item."""
+    """For each listed place an item that neither the list nor the events of the user have; after five tries any item.
+
+    A system that leaves out what a user has would else seem to avoid what goes with it.
+    """
     rng = np.random.default_rng([seed, 23])
     n = case.n_items
-    taken = np.sort(user * n + listed)
+    taken = np.sort(np.concatenate((user * n + listed, case.profile.row_ids() * n + case.profile.indices)))
     drawn = rng.integers(0, n, len(user))
-    for _ in range(3):
+    for _ in range(5):
         place = np.minimum(taken.searchsorted(user * n + drawn), len(taken) - 1)
         again = taken[place] == user * n + drawn
         drawn[again] = rng.integers(0, n, int(again.sum()))
