@@ -38,8 +38,9 @@ def main_parameters(case: Case, plan: Plan) -> Parameters | None:
     For each listed item one item is drawn that the user neither got nor has (score 0); a listed item at place r has the score
     1/log2(1 + r). Signals of a pair of user and item: log(1 + users of the item); log(1 + sum of cosines of co-occurrence with the user's own
     items); cosine of the content with the mean of the user's own; time of the item's latest event. Each is taken as a rank among the
-    pairs of the same user. Least squares; the share of a signal is its Shapley value in R^2 (Lindeman, Merenda and Gold 1980; Lipovetsky and Conklin 2001), so the shares and
-    the rest add up to 1. It tells what goes with the choices, not what the system computes.
+    pairs of the same user. Least squares; the share of a signal is its Shapley value in R^2 (Lindeman, Merenda and Gold 1980;
+    Lipovetsky and Conklin 2001), so the shares and the rest add up to 1. It tells what goes with the choices, not what the system
+    computes.
     """
     part, _ = case.sample(plan.sample, plan.seed)
     table = part.lists.table(plan.k)
