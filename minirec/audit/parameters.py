@@ -36,8 +36,8 @@ def main_parameters(case: Case, plan: Plan) -> Parameters | None:
     """Shares of the variance of the scores that each signal explains, on at most `plan.sample` users; None where nothing varies.
 
     For each listed item one item is drawn that the user neither got nor has (score 0); a listed item at place r has the score
-    1/log2(1 + r). Signals of a pair of user and item: log(1 + users of the item); log(1 + sum of cosines of co-occurrence with the user's own
-    items); cosine of the content with the mean of the user's own; time of the item's latest event. Each is taken as a rank among the
+    1/log2(1 + r). Signals of a pair of user and item: log(1 + users of the item); log(1 + sum of cosines of co-occurrence with the
+    user's own items); cosine of the content with the mean of the user's own; time of the item's latest event. Each is a rank among the
     pairs of the same user. Least squares; the share of a signal is its Shapley value in R^2 (Lindeman, Merenda and Gold 1980;
     Lipovetsky and Conklin 2001), so the shares and the rest add up to 1. It tells what goes with the choices, not what the system
     computes.
