@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..models.contract.recommender import Recommender
 
 READER = ("user", "item", "time", "weight", "kind", "format", "delimiter", "encoding", "header", "query", "item_text", "items", "items_id",
-          "items_text", "kind_weights", "name")  # fmt: skip
+          "items_text", "kind_weights", "name", "explode", "missing", "negatives", "time_format", "time_unit")  # fmt: skip
 CLEANING = ("min_weight", "max_user_events", "min_user_items", "min_item_users")
 
 
@@ -91,19 +91,20 @@ def param(text: str) -> tuple[str, Any]:
 
 
 def ids(texts: Sequence[str], index: IdIndex) -> list[Id]:
-    """Ids from text: a whole number where the index knows it as one, else the text itself."""
-    return [int(text) if text.lstrip("-").isdecimal() and str(int(text)) == text and int(text) in index else text for text in texts]
+    """Ids from text: as the index has them where it knows them in either spelling of a whole number, else the text itself."""
+    rows = index.rows(list(texts)).tolist()
+    return [index[row] if row >= 0 else text for text, row in zip(texts, rows, strict=True)]
 
 
-def lines(path: str) -> list[str]:
-    """The lines of a file of ids, one a line; blank lines do not count."""
-    try:
-        texts = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the ids in {path}: {getattr(error, 'strerror', None) or error}") from None
-    found = [text.strip() for text in texts if text.strip()]
-    if not found:
-        raise DataError(f"{path} holds no ids")
+def lines(path: str, index: IdIndex | None = None) -> list[str]:
+    """The ids of a file, one a line, of any compression and encoding; blank lines do not count. With an index: DataError where it knows
+    none of them, as such a list would do nothing."""
+    from ..data.reading.opening import id_lines
+
+    found = id_lines(path)
+    if index is not None and index.rows(found).max(initial=-1) < 0:
+        example = f", which has ids such as {index[0]!r}" if len(index) else ""
+        raise DataError(f"{path}: the model knows none of its {len(found):,} ids, such as {found[0]!r}{example}")
     return found
 
 

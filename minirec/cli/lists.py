@@ -142,7 +142,7 @@ def _recommend(arguments: argparse.Namespace) -> None:
     settings: dict[str, Any] = {"k": arguments.k, "exclude_seen": not arguments.include_seen, "unknown": arguments.unknown}
     for name in ("candidates", "deny"):
         if getattr(arguments, name) is not None:
-            settings[name] = ids(lines(getattr(arguments, name)), model.items_)
+            settings[name] = ids(lines(getattr(arguments, name), model.items_), model.items_)
     if arguments.where is not None and catalogue is not None:
         matching = catalogue.where(arguments.where)
         named = settings.get("candidates")
@@ -150,7 +150,7 @@ def _recommend(arguments: argparse.Namespace) -> None:
     if arguments.history is not None:
         found = model.recommend(history=[ids(arguments.history, model.items_)], **settings)
     else:
-        users = None if arguments.users is None else ids(lines(arguments.users), model.users_)
+        users = None if arguments.users is None else ids(lines(arguments.users, model.users_), model.users_)
         found = model.recommend(users, **settings)
     if found.ignored:
         err(f"{len(found.ignored):,} unknown ids ignored, such as {found.ignored[0]!r}")

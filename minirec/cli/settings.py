@@ -28,7 +28,11 @@ def reader_settings(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{name}", type=column, metavar="COLUMN")
     for name in ("time", "weight", "kind"):
         group.add_argument(f"--{name}", type=column, metavar="COLUMN", help="'none': there is no such column")
-    group.add_argument("--format", metavar="NAME", help="csv, jsonl, parquet, npz, sqlite, movielens, adjacency, sequences")
+    group.add_argument(
+        "--format",
+        metavar="NAME",
+        help="such as movielens, netflix, recbole, mind, otto, amazon (default: told by the content)",
+    )
     group.add_argument("--delimiter", metavar="TEXT", help="between columns, such as :: or \\t")
     group.add_argument("--encoding", metavar="NAME", help="such as latin-1 (default: utf-8)")
     group.add_argument("--header", action=argparse.BooleanOptionalAction, default=None, help="is the first line a header?")
@@ -38,6 +42,11 @@ def reader_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--items-id", type=column, metavar="COLUMN", help="its column of item ids")
     group.add_argument("--items-text", type=columns, metavar="A,B", help="its columns to keep, the name of the item first")
     group.add_argument("--name", metavar="TEXT", help="what to call the data (default: the name of the file)")
+    group.add_argument("--explode", type=names, metavar="A,B", help="fields that hold lists: one event for each entry")
+    group.add_argument("--missing", type=texts, metavar="A,B", help="texts that stand for nothing ('none': only the empty field does)")
+    group.add_argument("--negatives", choices=("drop", "keep"), help="what to do with negative weights (default: keep, with a warning)")
+    group.add_argument("--time-format", metavar="TEXT", help="how times are written, such as %%d/%%m/%%Y")
+    group.add_argument("--time-unit", choices=("s", "ms", "us", "ns", "order"), help="what whole numbers count (default: by their size)")
     group.add_argument("--kind-weights", type=weights, metavar="KIND=N,KIND=N", help="weight of each kind of event")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import DataError, ParameterError
 from .dataset import Dataset
+from .reading.memory import as_table
 from .reading.readers import read
 from .reading.tables import column_names
 
@@ -45,25 +46,20 @@ def as_dataset(events: Events, what: str = "events") -> Dataset:
     if isinstance(events, (str, Path)):
         raise ParameterError(f"{what} is a path, {str(events)!r}: read it first, minirec.read({str(events)!r})")
     if hasattr(events, "tocoo") and len(getattr(events, "shape", ())) == 2:
-        return _of_matrix(events)
+        return Dataset.from_scipy(events).compact()
     if isinstance(events, np.ndarray) and events.dtype.names is None:
         raise ParameterError(
             f"{what} is an array of shape {events.shape}, which could be triples or a matrix: pass Dataset.from_arrays(users, items, "
             "weights) for columns, or scipy.sparse.csr_array(array) for a matrix of users x items"
         )
-    if column_names(events) is not None:
-        return read(events)
-    if isinstance(events, Iterable) and not isinstance(events, bytes):
-        return _of_rows(list(events), what)
-    raise ParameterError(f"{what} takes {_FORMS}; got {type(events).__name__}")
-
-
-def _of_matrix(matrix: Any) -> Dataset:
-    entries = matrix.tocoo()
-    values = np.asarray(entries.data)
-    stored = values != 0
-    users, items = np.asarray(entries.row)[stored], np.asarray(entries.col)[stored]
-    return Dataset.from_arrays(users.astype(np.int64), items.astype(np.int64), values[stored])
+    if isinstance(events, Iterable) and not isinstance(events, bytes) and column_names(events) is None and not hasattr(events, "columns"):
+        rows = list(events)
+        return read(rows) if rows and all(isinstance(row, Mapping) for row in rows) else _of_rows(rows, what)
+    try:
+        table = as_table(events)
+    except DataError:
+        raise ParameterError(f"{what} takes {_FORMS}; got {type(events).__name__}") from None
+    return read(table)
 
 
 def _of_rows(rows: list[Any], what: str) -> Dataset:

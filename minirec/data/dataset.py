@@ -15,6 +15,7 @@ from ..engine.sparse import CSR
 from ..errors import DataError
 from . import clock
 from .features import Features, align_features
+from .frames import frame_of
 from .ids import Id, IdIndex, Rows, factorize
 
 
@@ -85,6 +86,55 @@ class Dataset:
             user_index, item_index, user, item, weight, time, kind, names,
             align_features(user_features or {}, user_index), align_features(item_features or {}, item_index), name, unit,
         )  # fmt: skip
+
+    @classmethod
+    def from_scipy(cls, matrix: Any, *, users: Any = None, items: Any = None, name: str = "events") -> Dataset:
+        """Events out of a SciPy sparse matrix or array of users x items: one for each stored value other than 0, which is its weight.
+
+        users, items : the ids of the rows and columns; default: their numbers. Rows and columns without values stay in the indexes.
+
+        >>> from scipy.sparse import csr_array
+        >>> import minirec as mr
+        >>> mr.Dataset.from_scipy(csr_array([[1, 0], [2, 3]]))
+        Dataset('events': 3 events, 2 users, 2 items, with weight)
+        """
+        if not hasattr(matrix, "tocoo") or len(getattr(matrix, "shape", ())) != 2:
+            raise DataError(f"from_scipy takes a sparse matrix of users x items, got {type(matrix).__name__}")
+        entries = matrix.tocoo()
+        stored = entries.data != 0
+        indexes, places = [], []
+        for ids, rows, n, what in ((users, entries.row, matrix.shape[0], "user"), (items, entries.col, matrix.shape[1], "item")):
+            index, place = (IdIndex.from_range(n), np.arange(n, dtype=np.int32)) if ids is None else factorize(ids, f"{what} id")
+            if len(place) != n or len(index) != n:
+                raise DataError(f"{what}s: {n} different ids are needed, one for each, got {len(place)} ({len(index)} different)")
+            indexes.append(index)
+            places.append(place[np.asarray(rows)[stored]].astype(np.int32))
+        weight = _weight_column(entries.data[stored], int(stored.sum()))
+        return cls(indexes[0], indexes[1], places[0], places[1], weight, name=name)
+
+    def to_scipy(self) -> Any:
+        """Users x items as a SciPy CSR array, float32, in the order of the indexes; the weights of repeated events are summed."""
+        from scipy.sparse import csr_array
+
+        matrix = self.matrix
+        return csr_array((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+    def to_frame(self, library: str = "pandas") -> Any:
+        """The events as a "pandas" or "polars" data frame or an "arrow" table: user, item, and weight, time and kind where there are
+        any. Ids have the type in which they came; times are datetimes where their unit is known, else whole numbers.
+
+        >>> import minirec as mr
+        >>> mr.read({"user": ["1", "2"], "item": ["a", "b"]}).to_frame("arrow").column("user").to_pylist()
+        ['1', '2']
+        """
+        columns: dict[str, Any] = {"user": self.users.spelled(self.user), "item": self.items.spelled(self.item)}
+        if self.weight is not None:
+            columns["weight"] = self.weight
+        if self.time is not None:
+            columns["time"] = self.time if self.time_unit == "order" else self.time.astype(f"datetime64[{self.time_unit}]")
+        if self.kind is not None:
+            columns["kind"] = [self.kinds[kind] for kind in self.kind.tolist()]
+        return frame_of(columns, library)
 
     def __len__(self) -> int:
         return len(self.user)

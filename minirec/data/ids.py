@@ -181,6 +181,26 @@ class IdIndex:
             return taken
         return [self[int(row)] for row in rows]
 
+    def spelled(self, rows: Any) -> Any:
+        """External ids of row numbers in the type in which they came, for a table: int64, or a list (of strings, or mixed)."""
+        if len(self.offsets) == 1 and not self.came_as_text:
+            return self.ints[np.asarray(rows)]
+        found = self.ids(rows)
+        return [str(value) for value in found] if self.came_as_text else found
+
+    def as_known(self, other: IdIndex) -> list[Id]:
+        """The ids of another index as this one would spell them: those that are known as they are here; others as integers where all
+        ids here are, as strings where all are."""
+        found = self.rows(list(other))
+        only_text, only_ints = len(self.offsets) > 1 and not len(self.ints), len(self.offsets) == 1 and len(self.ints) > 0
+        return [
+            self[row] if row >= 0
+            else str(value) if only_text
+            else int(value) if only_ints and isinstance(value, str) and _is_number(value)
+            else value
+            for value, row in zip(other, found.tolist(), strict=True)
+        ]  # fmt: skip
+
     def subset(self, keep: Any) -> tuple[IdIndex, Rows]:
         """The index of the rows where `keep` (bool, one a row) is true, and the new row of every old one (-1: left out)."""
         keep = np.asarray(keep, bool)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..cards import card
+from ..data.frames import frame_of
 from ..data.ids import Id
 from ..errors import ParameterError
 from ..metrics.accuracy import Values
-from ..models.contract.recommendations import frame
 from .measure import Measured
 from .paired import Paired, paired
 from .statistics import bootstrap_interval, holm
@@ -76,7 +76,7 @@ class Comparison:
     def to_frame(self, library: str = "pandas") -> Any:
         """One row a difference, as a "pandas" or "polars" data frame or an "arrow" table."""
         rows = self.to_dict()
-        return frame({name: [row[name] for row in rows] for name in rows[0]}, library)
+        return frame_of({name: [row[name] for row in rows] for name in rows[0]}, library)
 
     def __str__(self) -> str:
         return comparison_table(self)
@@ -130,7 +130,7 @@ class Result:
                 row = (model, metric, value, len(self.users) if users is None else int(np.isfinite(users).sum()))
                 for column, entry in zip(columns.values(), row, strict=True):
                     column.append(entry)
-        return frame(columns, library)
+        return frame_of(columns, library)
 
     def per_user(self, model: str, metric: str) -> tuple[list[Id], Values]:
         """The users that have a value in this metric, and their values, float64; the mean of these is what `to_dict` gives."""

@@ -16,6 +16,7 @@ from ..cards import card
 from ..data.convert import Events, as_dataset
 from ..data.dataset import Dataset
 from ..data.folds import folds as make_folds
+from ..data.frames import frame_of
 from ..data.splits import split
 from ..errors import (
     DataError,
@@ -25,7 +26,6 @@ from ..errors import (
     ModelFitError,
     ParameterError,
 )
-from ..models.contract.recommendations import frame
 from ..models.contract.recommender import Recommender
 from .measure import LOWER_IS_BETTER, expand
 from .protocol import evaluate
@@ -69,7 +69,7 @@ class Tuning:
         columns[self.metric] = [math.nan if trial.value is None else trial.value for trial in self.trials]
         columns["seconds"] = [trial.seconds for trial in self.trials]
         columns["error"] = [trial.error for trial in self.trials]
-        return frame(columns, library)
+        return frame_of(columns, library)
 
     def __repr__(self) -> str:
         return f"Tuning({self.model!r}: {self.metric} {self.value:.4f}, best of {len(self.trials)} trials)"

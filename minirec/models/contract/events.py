@@ -32,10 +32,11 @@ def merged(model: Recommender, events: Dataset) -> Merged:
     if not isinstance(events, Dataset):
         raise ParameterError(f"update takes a minirec.Dataset, got {type(events).__name__}")
     events = events.compact()
-    users = IdIndex.from_ids([*model.users_, *events.users])
-    items = IdIndex.from_ids([*model.items_, *events.items])
-    user_rows, touched = users.rows(list(model.users_)), users.rows(list(events.users))
-    item_rows, columns = items.rows(list(model.items_)), items.rows(list(events.items))
+    new_users, new_items = model.users_.as_known(events.users), model.items_.as_known(events.items)
+    users = IdIndex.from_ids([*model.users_, *new_users])
+    items = IdIndex.from_ids([*model.items_, *new_items])
+    user_rows, touched = users.rows(list(model.users_)), users.rows(new_users)
+    item_rows, columns = items.rows(list(model.items_)), items.rows(new_items)
     seen = CSR.from_pairs(
         np.concatenate((user_rows[model.seen_.row_ids()], touched[events.user])),
         np.concatenate((item_rows[model.seen_.indices], columns[events.item])),

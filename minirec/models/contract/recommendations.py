@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ...cards import ROWS, card
 from ...data.dataset import Dataset
+from ...data.frames import frame_of
 from ...data.ids import Id, IdIndex, Ids
-from ...errors import MissingExtraError, ParameterError
 
 SMALL = 100_000  # items of lists that are flattened whole for a notebook
 
@@ -35,11 +35,11 @@ class Recommendations:
 
     def __init__(
         self, users: Ids, indptr: NDArray[np.int64], rows: NDArray[np.int32], scores: NDArray[np.float32],
-        items: IdIndex, ignored: Ids = (),
+        items: IdIndex, ignored: Ids = (), *, users_as_text: bool = False,
     ) -> None:  # fmt: skip
         self.users, self.indptr, self.rows, self.scores = list(users), indptr, rows, scores
         self.ignored = list(ignored)
-        self._items = items
+        self._items, self._users_as_text = items, users_as_text
         self._titles: Mapping[Id, Any] | None = None
 
     @cached_property
@@ -102,8 +102,14 @@ class Recommendations:
         return columns if titles is None else columns | {"title": [str(titles.get(item, "")) for item in self.items]}
 
     def to_frame(self, library: str = "pandas") -> Any:
-        """The flat columns as a "pandas" or "polars" data frame or an "arrow" table; mixed ids become strings."""
-        return frame(self.columns(), library)
+        """The flat columns as a "pandas" or "polars" data frame or an "arrow" table; ids that came as strings are strings again, and so
+        are mixed ones."""
+        columns = self.columns()
+        if self._items.came_as_text:
+            columns["item"] = [str(item) for item in columns["item"]]
+        if self._users_as_text:
+            columns["user"] = [str(user) for user in columns["user"]]
+        return frame_of(columns, library)
 
     def to_csv(self, path: str | Path, *, guard: bool = False) -> None:
         """Write the flat columns to a CSV file with a header; the file appears whole or not at all. guard : for spreadsheets, ids that
@@ -117,27 +123,3 @@ class Recommendations:
         from ...data.writers import write_parquet
 
         write_parquet(path, self.columns())
-
-
-def frame(columns: dict[str, Any], library: str) -> Any:
-    """Columns as a table of the library asked for; a column that mixes integers and strings becomes strings."""
-    plain = {
-        name: [str(v) for v in values] if len({type(v) for v in values} & {int, str}) == 2 else values for name, values in columns.items()
-    }
-    if library not in ("pandas", "polars", "arrow"):
-        raise ParameterError(f"library must be 'pandas', 'polars' or 'arrow', got {library!r}")
-    try:
-        if library == "pandas":
-            import pandas
-
-            return pandas.DataFrame(plain)
-        if library == "polars":
-            import polars
-
-            return polars.DataFrame(plain)
-        import pyarrow
-
-        return pyarrow.table(plain)
-    except ImportError:
-        package = "pyarrow" if library == "arrow" else library
-        raise MissingExtraError(package, "demo" if library != "polars" else "test", f"to_frame({library!r})") from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,6 +16,7 @@ from ...errors import ParameterError
 from .parameters import plain
 
 _LARGEST = 1e12  # weight of an item in a history: scores are sums of products in float32
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 Filter: TypeAlias = Ids | Mapping[Id, Ids] | None
 
 
@@ -93,10 +95,28 @@ def parse_filter(
         rows = _rows(items, given, what, unknown, ignored)
         return np.unique(rows[rows >= 0]).astype(np.int32), None
     unrestricted = np.arange(len(items), dtype=np.int32) if what == "candidate" else np.zeros(0, np.int32)
-    lists = [_rows(items, given[label], what, unknown, ignored) if label in given else unrestricted for label in labels]
+    by_label = _either_spelling(given)
+    lists = [_rows(items, by_label[label], what, unknown, ignored) if label in by_label else unrestricted for label in labels]
     owner = np.repeat(np.arange(len(lists)), [len(rows) for rows in lists])
     flat = np.concatenate([*lists, np.zeros(0, np.int32)])
     return None, CSR.from_pairs(owner[flat >= 0], flat[flat >= 0], None, (len(labels), len(items)))
+
+
+def refuse_strangers(given: Filter, labels: Collection[Id], known: IdIndex | None, what: str) -> None:
+    """ParameterError for a key of a filter by user that is none of the users asked for nor known, under either spelling of a whole
+    number: its filter would do nothing."""
+    if not isinstance(given, Mapping):
+        return
+    asked = {str(label) for label in labels}
+    for key in given:
+        if str(key) not in asked and (known is None or key not in known):
+            raise ParameterError(f"{what}: {key!r}, a key of the dictionary, is no user, so that its filter would do nothing")
+
+
+def _either_spelling(given: Mapping[Id, Ids]) -> dict[Id, Ids]:
+    """A filter by user with the whole numbers among its keys in both spellings."""
+    others = {str(key) if not isinstance(key, str) else int(key) if _WHOLE.fullmatch(key) else key: items for key, items in given.items()}
+    return others | dict(given)
 
 
 def _rows(index: IdIndex, ids: Any, what: str, unknown: str, ignored: list[Id]) -> Rows:

@@ -18,7 +18,7 @@ from .explanation import Explanation, Part, contrast, left_out_parts
 from .fallback import Asked, filled
 from .parameters import Parametrized, fitted
 from .recommendations import Recommendations
-from .request import Filter, Profiles, id_column, parse_filter, parse_histories
+from .request import Filter, Profiles, id_column, parse_filter, parse_histories, refuse_strangers
 from .state import Whole
 
 Similar: TypeAlias = list[tuple[Id, float]]  # (id, similarity), the most similar first
@@ -139,6 +139,8 @@ class Serving(Parametrized, Whole, ABC):
             seen = (profiles.history,)
         warm = np.delete(np.arange(len(labels)), cold)
         warm_labels = [labels[at] for at in warm.tolist()] if cold else labels
+        for name, given in (("candidates", candidates), ("deny", deny)):
+            refuse_strangers(given, labels, self.users_ if history is None else None, name)
         only, allowed = parse_filter(self.items_, candidates, warm_labels, "candidate", unknown, ignored)
         deny_all, denied = parse_filter(self.items_, deny, warm_labels, "denied item", unknown, ignored)
         filters = Filters((*seen, *((denied,) if denied is not None else ())), allowed, only, deny_all)
@@ -147,7 +149,9 @@ class Serving(Parametrized, Whole, ABC):
         if fallback is not None:
             asked = Asked(labels, history is None, warm, profiles, k, exclude_seen, candidates, deny)
             ranked, index = filled(asked, ranked, index, fallback)
-        return Recommendations(labels, ranked.indptr, ranked.items, ranked.scores, index, ignored)
+        return Recommendations(
+            labels, ranked.indptr, ranked.items, ranked.scores, index, ignored, users_as_text=history is None and self.users_.came_as_text
+        )
 
     def _known(self, users: Any, unknown: str, ignored: list[Id], fallback: Serving | None) -> tuple[list[Id], Profiles, list[int]]:
         if users is None:
