@@ -150,7 +150,7 @@ def _recommend(arguments: argparse.Namespace) -> None:
     if arguments.history is not None:
         found = model.recommend(history=[ids(arguments.history, model.items_)], **settings)
     else:
-        users = None if arguments.users is None else ids(lines(arguments.users, model.users_), model.users_)
+        users = None if arguments.users is None else ids(lines(arguments.users), model.users_)
         found = model.recommend(users, **settings)
     if found.ignored:
         err(f"{len(found.ignored):,} unknown ids ignored, such as {found.ignored[0]!r}")

@@ -43,8 +43,12 @@ def lists(found):
 def test_ids_may_come_in_any_container(model, form):
     users, items = [103, 101], [500, 507, 509]
     expected = lists(model.recommend(users, candidates=items, deny=[507]))
-    found = model.recommend(form(users), candidates=form(items), deny=form([507]))
-    if not isinstance(form(items), dict):  # as a filter a dictionary means {user: items}
+    if isinstance(form(items), dict):  # as a filter a dictionary means {user: items}
+        with pytest.raises(ParameterError, match="candidates: 500, a key of the dictionary, is no user"):
+            model.recommend(form(users), candidates=form(items))
+        found = model.recommend(form(users))
+    else:
+        found = model.recommend(form(users), candidates=form(items), deny=form([507]))
         assert lists(found) == expected
     assert [type(user) for user in found.users] == [int, int]
     assert model.score(form(users), form(items[:2])).tolist() == model.score(users, items[:2]).tolist()
