@@ -29,8 +29,8 @@ def folds(data: Events, n: int = 5, how: str | None = None, *, seed: int = 0, sl
 
     >>> import minirec as mr
     >>> data = mr.synthetic(n_users=50, n_items=40, n_events=500)
-    >>> [len(test) for _, test in mr.folds(data, 4, "random")]
-    [125, 125, 125, 125]
+    >>> [len(test) for _, test in mr.folds(data, 4, "time")]
+    [100, 100, 100, 100]
     """
     data = as_dataset(data, "data")
     if isinstance(n, bool) or not isinstance(n, int) or n < 2:
