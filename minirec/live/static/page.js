@@ -7,7 +7,7 @@ let turn = 0;
 function el(name, attributes, ...children) {
   const made = document.createElement(name);
   for (const [k, v] of Object.entries(attributes || {})) if (v !== null && v !== undefined && v !== false) made.setAttribute(k, v === true ? "" : v);
-  for (const child of children.flat()) if (child !== null && child !== undefined) made.append(child);
+  for (const child of children.flat(Infinity)) if (child !== null && child !== undefined) made.append(child);
   return made;
 }
 async function ask(path, options) {
