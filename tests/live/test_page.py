@@ -28,19 +28,19 @@ def test_the_page(tmp_path):
     evil = "<img src=x onerror=document.title='owned'>"
     (tmp_path / "items.csv").write_text("item_id,title\n" + "".join(f"{item},{evil} {item}\n" for item in data.items))
     live = Process(tmp_path, "--items", f"{tmp_path}/items.csv")
-    user = list(data.users)[0]
-    call(f"{live.url}/v1/events", [{"event_id": "a", "user": user, "item": list(data.items)[0], "kind": "click"}])
+    user = next(iter(data.users))
+    call(f"{live.url}/v1/events", [{"event_id": "a", "user": user, "item": next(iter(data.items)), "kind": "click"}])
 
     def dom(view):
         command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path}/chromium", "--window-size=400,900", f"{live.url}/{view}"]
         return subprocess.run(command, capture_output=True, text=True, timeout=90).stdout
 
-    pages = {view: dom(view) for view in ("#overview", f"#user/{user}", f"#item/{list(data.items)[0]}", "#audit", "docs")}
+    pages = {view: dom(view) for view in ("#overview", f"#user/{user}", f"#item/{next(iter(data.items))}", "#audit", "docs")}
     assert live.end() == 0
     assert "Events in the last hour" in pages["#overview"]
     assert pages[f"#user/{user}"].count("Why?") == 10
     assert "The model was trained on" in pages[f"#user/{user}"]
-    assert "#item/" in pages[f"#item/{list(data.items)[0]}"]
+    assert "#item/" in pages[f"#item/{next(iter(data.items))}"]
     assert "Gini of showings" in pages["#audit"]
     assert "POST /v1/events" in pages["docs"]
     for page in pages.values():
