@@ -108,7 +108,7 @@ def column(values: Any, n: int, unit: str | None = None) -> tuple[Ticks, str]:
         raise DataError(f"columns differ in length: {n} users, times of shape {time.shape}")
     if time.dtype.kind == "O":
         missing = sum(value is None for value in time.tolist())
-        if 0 < missing < len(time):
+        if missing and all(value is None or isinstance(value, (int, float, datetime, date)) for value in time.tolist()):
             raise DataError(f"{missing} times are missing: fill or drop them first")
         try:
             time = np.array([_utc(value) for value in time.tolist()], "datetime64[ns]" if _has_nanos(time) else "datetime64[us]")
