@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..reference.encoder import COLUMNS
+from ..nn.dense import COLUMNS
 from ._jit import jit, jit_ordered
 from .microkernel import ROWS, SPAN, add_products
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..reference.text import INTEGER, LONGEST_LINE, LONGEST_TEXT, MISSING, NUMBER, ODD, PARSED, TEXT
+from ..fields import INTEGER, LONGEST_LINE, LONGEST_TEXT, MISSING, NUMBER, ODD, PARSED, TEXT
 from ._jit import jit_strict
 
 _TENS = 10.0 ** np.arange(16)

@@ -63,7 +63,8 @@ class Serving(Parametrized, Whole, ABC):
             return [Part("the rest", self.items_[item], float(score[0]))]
         rows = [(items, weights), *((np.delete(items, at), np.delete(weights, at)) for at in range(n if n > 1 else 0))]
         indptr = np.concatenate(([0], np.cumsum([len(kept) for kept, _ in rows]))).astype(np.int64)
-        shortened = CSR(indptr, *(np.concatenate(column) for column in zip(*rows, strict=True)), (len(rows), len(self.items_)))
+        indices, data = (np.concatenate(column) for column in zip(*rows, strict=True))
+        shortened = CSR(indptr, indices, data, (len(rows), len(self.items_)))
         at = np.arange(len(rows))
         scores = self._scorer(Profiles(None, shortened)).pairs(at, np.full(len(rows), item, np.int32)).astype(np.float64)
         falls = scores[0] - scores[1:] if n > 1 else scores
