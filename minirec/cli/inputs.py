@@ -25,7 +25,7 @@ CLEANING = ("min_weight", "max_user_events", "min_user_items", "min_item_users")
 
 def reader(arguments: argparse.Namespace) -> dict[str, Any]:
     """The settings of the reader that were given."""
-    given = {name: getattr(arguments, name) for name in READER if getattr(arguments, name) is not None}
+    given = {name: getattr(arguments, name) for name in READER if getattr(arguments, name, None) is not None}
     if "delimiter" in given:
         given["delimiter"] = given["delimiter"].replace("\\t", "\t")  # what a shell makes of \t is no tab
     return given

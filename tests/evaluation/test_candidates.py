@@ -24,7 +24,7 @@ class Coarse(ItemMean):
         self.levels, self.shift = levels, shift
 
     def _fit(self, train, monitor):
-        self.means_ = (np.arange(train.n_items) % self.levels).astype(np.float32)
+        self.means_ = (1 + np.arange(train.n_items) % self.levels).astype(np.float32)
 
     def _scorer(self, profiles):
         return ConstantScorer(self.means_, len(profiles))

@@ -51,7 +51,7 @@ def test_unknown_users_and_items():
     with pytest.raises(DataError, match="no negatives"):
         evaluate_sampled(model, {1: "b"}, {})
     with pytest.raises(DataError, match="no user is left"):
-        evaluate_sampled(model, {"1": "b"}, {"1": ["a"]})
+        evaluate_sampled(model, {"nobody": "b"}, {"nobody": ["a"]})
 
 
 def test_models_are_compared_on_their_sampled_ndcg(train):

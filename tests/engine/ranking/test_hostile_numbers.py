@@ -24,7 +24,7 @@ def test_products_that_overflow_are_refused(backend, union):
     weights[::9] = 3e38
     x = CSR.from_pairs(rows, columns, weights, (70, 12))
     scale = np.sqrt(np.bincount(x.indices, x.data.astype(np.float64) ** 2, 12))
-    with np.errstate(over="ignore"), pytest.raises(DataError, match="too large for 32 bits"):
+    with np.errstate(over="ignore"), pytest.raises(DataError, match="too large"):
         topk_product(x.transpose(), x, 5, backend, row_scale=scale, column_scale=scale, union=union)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from minirec.data.dataset import Dataset
 from minirec.engine.descent.losses import rank_weights
-from minirec.errors import NotSupportedError, ParameterError
+from minirec.errors import ParameterError
 from minirec.models import BPR, WARP
 from minirec.models.forms.descent import panel, without
 from minirec.testing.sets import blocks, shop
@@ -41,8 +41,9 @@ def test_scores_are_dot_products_with_an_item_bias(name):
     cosine = plain @ plain[0] / (np.linalg.norm(plain, axis=1) * np.linalg.norm(plain[0]))
     found = model.similar_items(item, k=100)  # by taste: the bias has no part in it
     assert [i for i, _ in found] == [model.items_[row] for row in np.argsort(-cosine, kind="stable") if row != 0]
-    with pytest.raises(NotSupportedError, match="no sum over"):
-        model.explain(model.users_[0], item)
+    explained = model.explain(model.users_[0], item)
+    assert sum(part.value for part in explained.parts) == pytest.approx(explained.score, abs=1e-5)
+    assert {part.source for part in explained.parts} == {"left out", "the rest"}
 
 
 @pytest.mark.parametrize("name", MODELS)

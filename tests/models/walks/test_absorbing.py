@@ -32,7 +32,7 @@ def of_new(model, history):
     """Scores of a new user for all items; history dense (items,)."""
     chosen = np.flatnonzero(history)
     found = model.recommend(history=[chosen.tolist()], weights=[history[chosen].tolist()], k=len(history), exclude_seen=False)[0]
-    out = np.full(len(history), np.nan)
+    out = np.zeros(len(history))  # of what is not listed nothing is known
     out[found.items] = found.scores
     return out
 
