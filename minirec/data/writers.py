@@ -53,7 +53,7 @@ def write_parquet(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> Non
 def _write_parquet_duckdb(path: str | Path, arrays: dict[str, Any]) -> None:
     numbered = {f"c{at}": values for at, values in enumerate(arrays.values())}  # noqa: F841 (DuckDB finds it by its name)
     names = ", ".join(f"c{at} AS {quoted(name)}" for at, name in enumerate(arrays))
-    with connect() as connection, atomic_path(path) as draft, _failure_told(path):
+    with connect(purpose="writing") as connection, atomic_path(path) as draft, _failure_told(path):
         connection.execute(f"COPY (SELECT {names} FROM numbered) TO {literal(str(draft))} (FORMAT parquet)")
 
 

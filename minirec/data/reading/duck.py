@@ -26,15 +26,18 @@ def has_duckdb() -> bool:
 
 
 @contextmanager
-def connect() -> Iterator[Any]:
+def connect(*, purpose: str = "reading") -> Iterator[Any]:
     """An in-memory connection for as long as the block lasts, within `minirec.options`: no more threads than set or than there are
     processors, no more memory than the budget; what does not fit is spilled to a folder of its own among the temporary files.
-    Extensions are neither fetched nor loaded. Ctrl-C inside is KeyboardInterrupt."""
+    Extensions are neither fetched nor loaded. Ctrl-C inside is KeyboardInterrupt.
+
+    purpose : "reading", which is refused below 67 MB, or "writing", which gets that much: the columns are in memory already.
+    """
     try:
         import duckdb
     except ImportError:
         raise MissingExtraError("duckdb", "io", "reading this format") from None
-    budget = memory_budget()
+    budget = memory_budget() if purpose == "reading" else max(memory_budget(), LEAST_MEMORY)
     if budget < LEAST_MEMORY:
         raise MemoryBudgetError(
             f"reading takes at least {LEAST_MEMORY / 1e6:.0f} MB and the budget (MINIREC_MEMORY) is {budget / 1e6:.1f} MB: raise it"
