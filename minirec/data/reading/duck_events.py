@@ -25,6 +25,7 @@ from .textfile import Layout, all_whole
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _WIDE = ("UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM", "VARCHAR", "UUID")
 _REAL = ("FLOAT", "DOUBLE")
+_LONG = 2**16  # bytes of a line: DuckDB's time grows with the square of the fields of a malformed one, the plain reader's does not
 _QUOTES = ("UNQUOTED VALUE", "UNTERMINATED QUOTES", "INVALID STATE")  # the plain reader says what becomes of these
 
 
@@ -34,6 +35,8 @@ def read_csv_duckdb(layout: Layout, roles: dict[str, int], text: dict[str, int],
         return None  # blank lines at the top: versions of DuckDB disagree on how they are skipped
     guess: dict[str, bool] = {role: all_whole(layout, roles[role]) for role in ("user", "item", "time") if role in roles}
     with as_plain_utf8(layout.path, layout.encoding, layout.delimiter) as (path, delimiter):
+        if _longest_line(path) > _LONG:
+            return None
         while True:
             with connect() as connection:
                 try:
@@ -52,6 +55,20 @@ def read_csv_duckdb(layout: Layout, roles: dict[str, int], text: dict[str, int],
                     raise_limits(error)
                     account.entries.clear()
                     return None
+
+
+def _longest_line(path: Path) -> int:
+    """Bytes of the longest line. One scan at the speed of memory; O(1) memory."""
+    longest, open_ = 0, 0  # of the line that the block before did not end
+    with open(path, "rb") as file:
+        while block := file.read(2**22):
+            ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+            if not len(ends):
+                open_ += len(block)
+                continue
+            longest = max(longest, open_ + int(ends[0]), int(np.diff(ends).max(initial=0)))
+            open_ = len(block) - int(ends[-1]) - 1
+    return max(longest, open_)
 
 
 def _load_csv(
