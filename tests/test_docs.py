@@ -13,7 +13,7 @@ import minirec
 from minirec.cli.parser import build_parser
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 # walked by path: nothing is imported to find them, and modules of an optional package are left to the test that has it
 MODULES = [
     module.name

@@ -85,7 +85,7 @@ def judge(criterion: Criterion, figure: GroupFigure | None, plan: Plan, why: str
     groups = _group_values(criterion, figure, plan, measure, figure.n < least)
     base = Finding(criterion, CANNOT, n=int(figure.n.sum()), groups=groups)
     if not criterion.by and not eligible.any():
-        return replace(base, why="nobody has a value in this measure")
+        return replace(base, why="no user has a value of this measure")
     if criterion.group:
         if criterion.group not in figure.names:
             return replace(base, why=f"there is no group {criterion.group!r}; there are {', '.join(figure.names[:20])}")

@@ -31,7 +31,7 @@ def reader_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--format",
         metavar="NAME",
-        help="such as movielens, netflix, recbole, mind, otto, amazon (default: told by the content)",
+        help="such as movielens, netflix, recbole, mind, otto, amazon (default: recognized by content)",
     )
     group.add_argument("--delimiter", metavar="TEXT", help="between columns, such as :: or \\t")
     group.add_argument("--encoding", metavar="NAME", help="such as latin-1 (default: utf-8)")

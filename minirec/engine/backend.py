@@ -120,7 +120,7 @@ def run_blocks(function: Callable[[int, int], T], n: int, size: int, threads: in
                 done[number] = function(*blocks[number])
             except BaseException as failure:
                 failed[number] = failure
-                list(numbers)  # the blocks that nobody has begun
+                list(numbers)  # the blocks that no thread has begun
 
     futures = [_pool(helpers).submit(copy_context().run, work) for _ in range(helpers)]
     try:

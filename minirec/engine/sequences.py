@@ -105,7 +105,7 @@ def cut_last(
 ) -> tuple[Pointer, NDArray[np.int64]]:
     """The last `length` events (None: all) of some sequences: indptr of the batch, and the row of each of its tokens. O(tokens).
 
-    skip : so many events at the end of each (sequences,) are left out before, no more than it has.
+    skip : number of events to leave out at the end of each (sequences,), at most its length.
 
     >>> cut_last(np.array([0, 3, 4]), np.array([1, 0]), 2)
     (array([0, 1, 3]), array([3, 1, 2]))

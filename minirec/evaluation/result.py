@@ -297,6 +297,6 @@ class Result:
 
 
 def _mean(values: Values) -> float:
-    """Mean over the users who have a value; NaN where nobody has one."""
+    """Mean over the users who have a value; NaN where no user has one."""
     has_value = np.isfinite(values)
     return float(values[has_value].mean()) if has_value.any() else float("nan")

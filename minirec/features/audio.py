@@ -115,7 +115,7 @@ def log_mel(samples: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=16)
 def mel_filters(rate: int, length: int) -> NDArray[np.float64]:
-    """Triangles (40, length // 2 + 1) over the frequencies of a transform of `length` samples: 1 at the centre of a band."""
+    """Triangles (40, length // 2 + 1) over the frequencies of a transform of `length` samples: 1 at the center of a band."""
     low, high = 2595 * np.log10(1 + np.array([LOWEST, HIGHEST]) / 700)
     edges = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
     frequency = np.arange(length // 2 + 1) * rate / length

@@ -61,7 +61,7 @@ class Extractor(ABC):
         """Vectors float32 (n, d), in the order of the things.
 
         Of a mapping, each field is encoded, and the vector of a thing is the mean of those of the fields that it has, by their
-        weights (and normalised where the vectors are); or the extractor takes the fields together (`joint`).
+        weights (and normalized where the vectors are); or the extractor takes the fields together (`joint`).
         """
         if self.joint or not isinstance(things, Mapping):
             return self._scatter(self.prepared(things))

@@ -26,7 +26,7 @@ class Cached(Extractor):
     (`folder/fingerprint/chunk.npz`: keys uint8 (n, 16), vectors float32 (n, d)). So work that is interrupted goes on after the last
     whole chunk, with the same vectors as without the interruption; beside the vectors that are returned, a chunk and the keys are all
     that is in memory. A chunk that cannot be read is reported (DataWarning), removed and made again. Several processes may share
-    a folder. A row of zeros is not kept: what nothing could be made of, such as a damaged file, is tried, and told of, each time.
+    a folder. A row of zeros is not kept: an input without a vector, such as a damaged file, is tried and reported each time.
 
     encoded_, read_ : of how many things the vectors were made, and of how many they were there, since the wrapping.
     """

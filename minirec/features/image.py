@@ -1,4 +1,4 @@
-"""Plain descriptors of pictures: colours, edges and texture. No network, no training, some milliseconds a picture."""
+"""Plain descriptors of pictures: colors, edges and texture. No network, no training, some milliseconds a picture."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ImageFeatures(MediaExtractor):
     gradient (144) : in each of 4 x 4 cells, histogram of 9 directions of the gradient of the lightness, without sign, by its size, a
         gradient between two directions shared by them; of length 1, cut at .2. Dalal and Triggs 2005, "Histograms of oriented
         gradients for human detection"; their overlapping blocks are left out.
-    texture (59) : histogram of the uniform local binary patterns of 8 neighbours: which of them are as light as the pixel or lighter.
+    texture (59) : histogram of the uniform local binary patterns of 8 neighbors: which of them are as light as the pixel or lighter.
         Ojala, Pietikainen and Maenpaa 2002, "Multiresolution gray-scale and rotation invariant texture classification with local
         binary patterns".
 
@@ -113,7 +113,7 @@ def colours(pixels: Vectors) -> Vectors:
     safe = np.where(spread > 0, spread, 1)
     red, green, blue = (pixels[..., at] for at in range(3))
     sixth = np.where(value == red, (green - blue) / safe % 6, np.where(value == green, (blue - red) / safe + 2, (red - green) / safe + 4))
-    hue = np.where(spread > 0, np.round(sixth / 6 * HUES), 0).astype(int) % HUES  # the pure colours are in the middle of their bins
+    hue = np.where(spread > 0, np.round(sixth / 6 * HUES), 0).astype(int) % HUES  # the pure colors are in the middle of their bins
     saturation = _bin(spread / np.where(value > 0, value, 1), SATURATIONS)
     hue = np.where(saturation > 0, hue, 0)  # grey has no hue
     return _histogram((hue * SATURATIONS + saturation) * VALUES + _bin(value, VALUES), HUES * SATURATIONS * VALUES)

@@ -68,7 +68,7 @@ class LanguageModel(TextExtractor):
         self.normalize = self.settings.normalize if normalize is None else normalize
         self.max_length = max_length or self.settings.max_length
         self.prompt = self.settings.prompt if prompt is None else prompt
-        self._tokenizer = tokenizer(self.settings)  # here, so that a missing package is told of before there is work
+        self._tokenizer = tokenizer(self.settings)  # here, so that a missing package is reported before any work
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_length)
 

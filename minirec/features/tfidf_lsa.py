@@ -31,14 +31,14 @@ class TfidfLSA(TextExtractor):
     singular vectors of the matrix of all x with the largest singular values.
 
     Salton and Buckley 1988, "Term-weighting approaches in automatic text retrieval"; Deerwester et al. 1990, "Indexing by latent
-    semantic analysis". Each field is normalised, so a long description does not drown a title.
+    semantic analysis". Each field is normalized, so a long description does not drown a title.
 
     Parameters
     ----------
     components : d, the number of singular vectors; there are fewer where the matrix has a lower rank.
     characters : lengths of the character n-grams; () for words alone.
     character_weight : weight of the block of characters beside that of words.
-    min_things : a term counts if at least so many things have it.
+    min_things : minimum number of things that must have a term for it to count.
     max_terms : the number of terms of each block that are kept, those that most things have; ties by hash.
     weights : of the fields, see `Extractor`.
     seed : of the start of the SVD.

@@ -296,7 +296,7 @@ class EventStore(ABC):
         return found
 
     def retain(self, *, events: float | None = None, lists: float | None = None) -> dict[str, int]:
-        """Remove what is older than so many seconds, by the time of the event and of the list; returns how many of each."""
+        """Remove what is older than the given seconds, by the time of the event and of the list; returns how many of each."""
         now = self.now()
 
         def work(cursor: Any) -> dict[str, int]:

@@ -38,7 +38,7 @@ class GroupWriter(Generic[C]):
         self._thread.start()
 
     def submit(self, work: Callable[[C], T], rows: int = 1) -> Future[T]:
-        """Queue a piece of work of so many rows; StoreError "busy" where too many wait already."""
+        """Queue a piece of work of `rows` rows; StoreError "busy" where too many wait already."""
         done: Future[T] = Future()
         with self._wake:
             if self._stopping:

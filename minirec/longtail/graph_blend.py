@@ -23,7 +23,7 @@ from ..models.linear.sansa import SANSA
 class GraphBlend(Recommender):
     """score(u, j) = ((1 - w) f_uj / std_i(f_ui) + w s_uj / std_i(s_ui)) / d_j^t, f the scores of `ChebyCF` and s those of `SANSA`.
 
-    The filter works on the normalised graph and passes its low frequencies; the autoencoder regresses plain co-occurrences on each
+    The filter works on the normalized graph and passes its low frequencies; the autoencoder regresses plain co-occurrences on each
     other and has all frequencies. On the LightGCN split of Gowalla both together are above the published record
     (benchmarks/PUBLISHED.md); the defaults were chosen there, on the latest tenth of train. Ours: no paper has it.
 

@@ -19,7 +19,7 @@ from .accuracy import Counts, Mask, Number, Table, Values, discounts, pad
 
 USERS_A_BLOCK = 1024
 USERS_A_ROUND = 8192  # lists of many users share pairs of items, and each pair is counted once a round
-MARKS = 2**24  # bytes; up to so many possible pairs of items, distinct pairs are found by marking instead of sorting
+MARKS = 2**24  # bytes; up to this many possible pairs of items, distinct pairs are marked in a table instead of sorted
 
 
 def list_mean(per_item: NDArray[Number], table: Table, k: int) -> Values:

@@ -23,7 +23,7 @@ _HOW = """
     per_user : give {user: value} in place of the mean.
 
     The mean is over the users with test items; one of them without a list counts as having an empty one. An item that is nobody's test
-    item takes its place in a list and is a miss. Ties are as the lists have them. DataError where nobody has test items.
+    item takes its place in a list and is a miss. Ties are as the lists have them. DataError where no user has test items.
 """
 
 

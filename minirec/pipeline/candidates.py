@@ -38,7 +38,7 @@ WEIGHTED: Mapping[str, Mapping[str, Any]] = {  # what makes these models use wei
     "userknn": {"use_weights": True},
 }
 FLOPS = 1.5e10  # a second, on two modest cores: estimates of time before the first fit
-SHORT = 5  # a sequence model needs histories of a median of so many events
+SHORT = 5  # the median length of histories that a sequence model needs
 
 
 class Shape(NamedTuple):

@@ -130,7 +130,7 @@ def choose(
 
 
 def tail_amount(figures: dict[str, float], k: int) -> float:
-    """sqrt(tail NDCG@k x coverage@k); 0 where nobody has a test item of the tail."""
+    """sqrt(tail NDCG@k x coverage@k); 0 where no user has a test item of the tail."""
     ndcg, coverage = figures.get(f"tail.ndcg@{k}", math.nan), figures.get(f"coverage@{k}", math.nan)
     product = ndcg * coverage
     return math.sqrt(product) if math.isfinite(product) else 0.0

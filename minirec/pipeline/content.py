@@ -1,4 +1,4 @@
-"""What the content of items adds to a run: vectors of their texts, models that read them, and items that nobody has bought yet."""
+"""What the content of items adds to a run: vectors of their texts, models that read them, and items without events."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ def peak_bytes() -> int:
 def new_items(
     data: Dataset, models: Mapping[str, Recommender], ks: tuple[int, ...], test: float, seed: int, weigher: Weigher, clock: Clock
 ) -> tuple[Result | None, dict[str, str]]:
-    """The models that know content, on items that they are told of by their content alone; and why some are not there.
+    """Measures content models on items known by content alone; says why some models are left out.
 
-    A share `test` of the items is taken out with all their events; the models are fitted on the rest, told of the items, and rank them
+    A share `test` of the items is taken out with all their events; the models are fitted on the rest, take the items in, and rank them
     for the users who took them.
     """
     knowing = {name: model for name, model in models.items() if reads_content(model)}

@@ -49,7 +49,7 @@ def _figure(value: float, low: float, high: float) -> Figure:
 
 
 def _rows(with_content: str, without_content: str, k: int, result: Result) -> list[dict[str, Any]]:
-    """One model against the other, on each group of which two users or more have items: a test needs so many."""
+    """One model against the other, on each group where at least two users have items: a test needs two."""
     if with_content not in result.models or without_content not in result.models:
         return []
     names, means = [f"{prefix}ndcg@{k}" for prefix in GROUPS], result.to_dict()

@@ -38,7 +38,7 @@ class Encoded(NamedTuple):
 class ContentRun:
     """What a run found out about content.
 
-    columns : the item features that were encoded, by `encoded`, in so many seconds. with_content, without_content : the models that
+    columns : the item features that were encoded, by `encoded`, and the seconds taken. with_content, without_content : the models that
     validation chooses among those that know content, and among the others; None where there are none. news : models that know
     content, on new items; None where there are none. failed : {model: why it is not in `news`}.
     """

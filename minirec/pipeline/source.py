@@ -43,5 +43,5 @@ def remarks(data: Dataset) -> list[str]:
         found.append("Events by kind: " + ", ".join(f"{kind} {count:,}" for kind, count in zip(data.kinds, counts.tolist(), strict=True)))
     silent = int((data.item_counts == 0).sum())
     if silent:
-        found.append(f"{silent:,} items of the catalogue have no event: models of behaviour cannot recommend them.")
+        found.append(f"{silent:,} items of the catalog have no event: models that learn from events cannot recommend them.")
     return found

@@ -205,7 +205,7 @@ def _protocol(result: Result) -> str:
         "unknown_users": "{:,} users whom train does not know",
         "pairs_of_unknown_items": "{:,} pairs with an item that train does not know",
         "pairs_seen": "{:,} pairs that the user had in train already",
-        "users_without_test_items": "{:,} users to whom nothing remained",
+        "users_without_test_items": "{:,} users without test items",
     }
     left = [text.format(counts[name]) for name, text in reasons.items() if counts.get(name)]
     text = str(result.settings["protocol"])

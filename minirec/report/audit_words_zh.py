@@ -167,7 +167,7 @@ ZH: dict[str, str] = {
     "no figure could be worked out from this data": "无法由这些数据得出数值", "it is not among the tests of the plan": "不在计划的测试之列",
     "they are not among the tests of the plan": "不在计划的测试之列", "lists were given, not a system to ask": "提交的是列表，而不是可询问的系统",
     "nothing varies in the lists": "列表中没有差异", "it is the same for every item": "对所有物品都相同",
-    "nobody has a value in this measure": "没有人有该指标的值", "no two groups have values whose ratio can be taken": "没有两组的数值可以求比",
+    "no user has a value of this measure": "没有人有该指标的值", "no two groups have values whose ratio can be taken": "没有两组的数值可以求比",
     "probes (repeatability, stability, reachability)": "探测（可重复性、稳定性、可达性）", "leaks": "泄漏", "stale catalogue": "过时的目录",
     "data quality": "数据质量", "robustness": "稳健性", "main parameters": "主要参数", "lists that look at no profile": "不使用画像的列表",
     "No plan was given: the criteria are those of minirec's default plan, and nobody gave reasons for them beforehand.": "没有提供计划：采用 minirec 的默认计划，其标准未经任何人事先说明理由。",

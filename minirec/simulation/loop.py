@@ -87,7 +87,7 @@ def simulate(
     models : registry names, or {name: an unfitted model, or a re-ranker over one}. The item "oracle" of the result always recommends by the
         true utility. rounds : how many. k : length of the lists. retrain : rounds between two fits.
     adoption : "utility", "cascade" or "popularity"; see `world.adopt`. rate : probability that a user takes anything in a round; 0 leaves
-        everything as it is. arrivals : items a round that nobody has yet, of the catalogue; each comes with one event of a random user.
+        everything as it is. arrivals : items without events that enter each round; each comes with one event of a random user.
     seeds : how many worlds (of `beta_world`) or courses (of the others). items : a table of items for re-rankers.
     progress : called as progress(done, total) after each round.
 

@@ -20,7 +20,7 @@ from .tools import all_scores, check, expect, file_bytes, histories, known, list
 def one_item(subject: Subject) -> None:
     """A catalogue of one item: nothing is left for those who have it."""
     model = subject.make().fit(subject.data(Dataset.from_arrays([1, 2, 3], ["a", "a", "a"], weights=[1.0, 2.0, 3.0], times=[1, 2, 3])))
-    expect([len(found.items) for found in model.recommend()] == [0, 0, 0], "nobody has an unseen item")
+    expect([len(found.items) for found in model.recommend()] == [0, 0, 0], "no user has an unseen item")
     whole = [["a"] if some else [] for some in known(model)[:, 0]]
     expect([found.items for found in model.recommend(exclude_seen=False)] == whole, "with exclude_seen=False there is one item")
     expect(np.isfinite(all_scores(model)).all(), "scores must be finite")

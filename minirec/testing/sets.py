@@ -109,7 +109,7 @@ def with_content(data: Dataset, seed: int = 0) -> Dataset:
 
 
 def without_items(data: Dataset, every: int = 6) -> tuple[Dataset, list[Id], dict[str, NDArray[np.float32]]]:
-    """Events without those of each so-manieth item, the ids of these items, and their features."""
+    """Events without those of every n-th item, the ids of these items, and their features."""
     held = np.arange(data.n_items) % every == every - 1
     known = data.select(~held[data.item]).compact()
     return known, data.items.ids(np.flatnonzero(held)), {name: column[held] for name, column in data.item_features.items()}

@@ -212,7 +212,7 @@ def _ticks(times: Times, user: NDArray[np.int32], sieve: _Sieve, time_unit: str 
 
 
 def _filled_time(values: NDArray[np.int64], missing: Bools, user: NDArray[np.int32], sieve: _Sieve) -> NDArray[np.int64]:
-    """Times with the gaps filled from the same user's neighbouring rows; users without any time are dropped."""
+    """Times with the gaps filled from the same user's neighboring rows; users without any time are dropped."""
     gaps = missing & sieve.keep
     if not gaps.any():
         return values

@@ -36,7 +36,7 @@ class MovieLens:
 
 
 def movielens(path: Path) -> MovieLens:
-    """Recognise a MovieLens file or folder: u.data (100k; also u1.base and the like), ratings.dat (1M, 10M; MovieTweetings has
+    """Recognize a MovieLens file or folder: u.data (100k; also u1.base and the like), ratings.dat (1M, 10M; MovieTweetings has
     the same form), ratings.csv (20M and later, latest). Titles and genres come from u.item, movies.dat, movies.csv beside it."""
     if path.is_dir():
         found = [path / name for name in ("u.data", "ratings.dat", "ratings.csv") if (path / name).is_file()]

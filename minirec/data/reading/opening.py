@@ -1,4 +1,4 @@
-"""The door of every file: what it is, told by its content; decompressed, decoded, and bounded. Its name decides nothing."""
+"""The door of every file: its format, recognized by content; decompressed, decoded, and bounded. Its name decides nothing."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def otto(path: Path) -> Published:
 
 def amazon(path: Path) -> Published:
     """Amazon reviews: JSON lines or Python dictionaries (reviewerID, asin, overall, unixReviewTime; of 2023 user_id, parent_asin,
-    rating, timestamp), or the ratings alone as CSV, where the column of product numbers is told by their form."""
+    rating, timestamp), or the ratings alone as CSV, where the column of product numbers is recognized by their form."""
     kind_of(path)
     form = form_of_text(path, encoding_of(path, None))
     if form != "csv":

@@ -84,7 +84,7 @@ def as_whole(ids: Ids) -> Ids:
     lengths = np.diff(index.offsets)
     initial = index.text[index.offsets[:-1][lengths > 0]]
     if len(initial) < len(lengths) or not (((initial >= 48) & (initial <= 57)) | (initial == 45)).all():
-        return ids  # most texts are told by their first byte
+        return ids  # the first byte decides for most texts
     texts = [value for value in index if isinstance(value, str)]
     if not all(map(is_whole, texts)):
         return ids

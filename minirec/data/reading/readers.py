@@ -105,7 +105,7 @@ def read_with_account(
         row for each entry.
     format : one of csv, jsonl, parquet, npz, sqlite, movielens (100k, 1M, latest: file or folder, with titles), netflix, recbole, mind,
         otto, amazon, adjacency (lines of "user item item ...", as LightGCN has them), sequences (the same, items in the order of time).
-        Default: told by the content.
+        Default: recognized by content.
     delimiter, encoding, header : of delimited text; default: told from the first lines, UTF-8 or what a byte-order mark says.
     missing : the texts that stand for nothing, beside the empty one; () where NA and the like are real ids or names.
     negatives : "drop" negative weights, or "keep" them without a warning.

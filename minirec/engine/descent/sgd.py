@@ -65,7 +65,7 @@ class Held(NamedTuple):
 
 
 def filter_bits(items: Index, first: Pointer, counts: Pointer) -> NDArray[np.int64]:
-    """The bit of each item in the filter of `Held`, for a user whose row begins at `first` and has so many items."""
+    """The bit of each item in the filter of `Held`, for a user whose row begins at `first` and has this many items."""
     hashed = (items.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
     return 8 * first + ((hashed * (8 * counts).astype(np.uint64)) >> np.uint64(32)).astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""The convolution of LightGCN: the mean of the powers of a normalised adjacency matrix, applied to embeddings."""
+"""The convolution of LightGCN: the mean of the powers of a normalized adjacency matrix, applied to embeddings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .propagate import normalized, propagate
 
 
 class Convolution:
-    """Z = (E + A E + ... + A^K E) / (K + 1) with A = [[0, S], [S^T, 0]], S the normalised matrix of users x items.
+    """Z = (E + A E + ... + A^K E) / (K + 1) with A = [[0, S], [S^T, 0]], S the normalized matrix of users x items.
 
     E (users + items, d) comes in its two parts. Z is linear in E and A symmetric, so the gradient by E is the same convolution of the
     gradient by Z. Both are computed by Horner's rule, H_0 = E, H_k+1 = E + A H_k, Z = H_K / (K + 1). Where only some rows of Z are

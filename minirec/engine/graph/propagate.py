@@ -27,7 +27,7 @@ def propagate(matrix: CSR, block: Floats, *, backend: str, threads: int | None =
 def normalized(matrix: CSR, user_exponent: float = 0.5, item_exponent: float = 0.5, dtype: Any = np.float32) -> CSR:
     """D_U^-a X D_I^-b for the binary matrix X of the entries, users x items, with the degrees on the diagonals of D.
 
-    With both exponents 1/2, the normalised adjacency matrix, the largest singular value is 1. Empty rows and columns stay empty.
+    With both exponents 1/2, the normalized adjacency matrix, the largest singular value is 1. Empty rows and columns stay empty.
     """
     users, items = matrix.counts().astype(np.float64), np.bincount(matrix.indices, minlength=matrix.shape[1]).astype(np.float64)
     by_user, by_item = np.maximum(users, 1) ** -user_exponent, np.maximum(items, 1) ** -item_exponent

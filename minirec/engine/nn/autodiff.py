@@ -56,7 +56,7 @@ class Tensor:
     data : float arrays are taken as they are, without a copy, and their precision holds for all that is computed from them; anything
     else becomes float32. grad : after `backward`, for tensors made with requires_grad, the sum over all calls so far, an array or a
     RowGradient. It may share memory with other gradients: do not write to it; set it to None to begin anew.
-    fixed : so many leading coordinates of the last axis are constants: their gradient is 0, and no optimizer moves them.
+    fixed : number of leading coordinates of the last axis that are constant: their gradient is 0, and no optimizer moves them.
 
     >>> import numpy as np
     >>> x = Tensor(np.array([1.0, 2.0, 3.0]), requires_grad=True)

@@ -58,14 +58,14 @@ class Table(NamedTuple):
 
 
 class Norm(NamedTuple):
-    """Gain and bias of a layer normalisation, (d,) each."""
+    """Gain and bias of a layer normalization, (d,) each."""
 
     gain: Floats
     bias: Floats
 
 
 class Layer(NamedTuple):
-    """One layer: attention and a network of two layers, each added to its input and normalised."""
+    """One layer: attention and a network of two layers, each added to its input and normalized."""
 
     query: Dense
     key: Dense

@@ -1,4 +1,4 @@
-"""Differentiable functions of tensors beside the operators: activations, normalisation, dropout, look-ups, sparse products.
+"""Differentiable functions of tensors beside the operators: activations, normalization, dropout, look-ups, sparse products.
 
 Each works in the precision of its arguments and raises ShapeError, with its name and the shapes, where they do not fit. Those marked
 fused are one node of the graph with a hand-derived backward, so that no intermediate array is kept.
@@ -305,7 +305,7 @@ def target_attention(values: Tensor, targets: Tensor, indptr: NDArray[np.int64],
 def sparse_linear(matrix: CSR, weight: Tensor, bias: Tensor) -> Tensor:
     """A W + b for a constant sparse matrix A (n, items), weight W (items, m) and bias (m,); (n, m). Fused.
 
-    The first layer over histories. The gradient by W is a RowGradient of the items that A has entries of. O(nnz m), forth and back.
+    The first layer over histories. The gradient by W is a RowGradient of the items that A has entries of. Forward and backward O(nnz m).
     """
     if weight.ndim != 2 or matrix.shape[1] != weight.shape[0] or bias.shape != weight.shape[1:]:
         raise ShapeError(f"sparse_linear: shapes {_shapes((weight.data, bias.data))} do not fit a matrix of shape {matrix.shape}")

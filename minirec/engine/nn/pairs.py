@@ -1,7 +1,7 @@
 """Networks of pairs: users, each with some items, most of them more than once in a batch.
 
-What depends on a user or an item alone is computed once (`Distinct`); what depends on both goes, forth and back, by tiles of pairs that
-stay in the cache with all their layers. Tiles depend on the shapes alone, and what they add up to is summed in their order: the same
+What depends on a user or an item alone is computed once (`Distinct`). What depends on both is computed, forward and backward, by tiles of
+pairs that stay in the cache with all their layers. Tiles depend on the shapes alone, and what they add up to is summed in their order: the same
 bytes for any number of threads. A batch of no more than a tile goes through all operations in one call (`pair_loss`).
 """
 
@@ -80,7 +80,7 @@ class Tower(NamedTuple):
 
 
 def dots(part: Dots, users: Distinct, items: Distinct) -> Tensor:
-    """Of each pair: (pairs,). Gradients by the tables are RowGradients. O(pairs d), forth and back."""
+    """Of each pair: (pairs,). Gradients by the tables are RowGradients. Forward and backward O(pairs d)."""
     a, b, h, backend = part.users.data, part.items.data, part.weights.data[:, 0], resolve()
     pairs, multiply = len(users.at), kernel("pair_dots", backend)
     out = np.empty(pairs, a.dtype)
@@ -99,7 +99,7 @@ def tower(part: Tower, users: Distinct, items: Distinct) -> Tensor:
     """Of each pair: (pairs,). Gradients by the tables are RowGradients.
 
     The halves of W_1 are applied once for each distinct user and item: O(r w_1^2) for r of both, and O(pairs) times the sizes of the other
-    layers, forth and back.
+    layers, forward and backward.
     """
     numbers, widths, backend, pairs = part.numbers.data, part.widths, resolve(), len(users.at)
     width, dtype = int(widths[0]), numbers.dtype

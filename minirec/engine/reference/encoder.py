@@ -1,4 +1,4 @@
-"""Parts of a text encoder's forward pass, in NumPy: dense layers on packed weights, and layer normalisation of a sum.
+"""Parts of a text encoder's forward pass, in NumPy: dense layers on packed weights, and layer normalization of a sum.
 
 Weights of a dense layer, (m, k) in the model, are packed in panels of `COLUMNS` outputs, (panels, k, COLUMNS), the last one filled up
 with zeros; their type is float32, uint16 (the bits of a float16) or int8. scale and bias, float32 (m,), are of each output.

@@ -1,4 +1,4 @@
-"""Pairs of a user and an item: weighted dot products, and a tower of dense layers forth and back, in NumPy.
+"""Pairs of a user and an item: weighted dot products, and the forward and backward passes of a tower of dense layers, in NumPy.
 
 Pairs e in start..stop are of rows users[e] and items[e] of their tables. A tower has layers of widths (L,), w_1 .. w_L, and numbers
 (size,): W_1 (2 w_1, w_1), whose upper half is for users and whose lower half for items, c_1, W_2 (w_1, w_2), c_2, ..., W_L, c_L and

@@ -1,4 +1,4 @@
-"""What layers do row by row or number by number, in NumPy: normalisation, softmax, dropout."""
+"""What layers do row by row or number by number, in NumPy: normalization, softmax, dropout."""
 
 from __future__ import annotations
 

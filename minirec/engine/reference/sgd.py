@@ -81,7 +81,7 @@ def bpr_entries(
 ) -> None:  # fmt: skip
     """Fill rows start..stop of columns and pulls, (B, 2): the positive, a negative, and the pulls of the BPR loss on their scores.
 
-    key : uint64, of the batch. draws : after so many draws that the user has, a sample counts nothing (both pulls 0).
+    key : uint64, of the batch. draws : after this many draws of items that the user has, a sample has no effect (both pulls 0).
     users, positives (B,); indptr, indices, filter_ : what each user has, see `sgd.Held`. cumulative (n,) float64 : the
     distribution function of the negatives; guide (n,) : the first item with cumulative > k / n. p (users, d), q (items, d), bias (items,).
     """

@@ -1,4 +1,4 @@
-"""Sparse-sparse product that keeps the k largest entries of each row: neighbours, walks and Gram matrices, in SciPy."""
+"""Sparse-sparse product that keeps the k largest entries of each row: neighbors, walks and Gram matrices, in SciPy."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class DPP(_Diverse):
     """A determinantal point process: greedily the largest (1 - w) sum_{i in S} r_i + w log det K_S, K the cosines of the items.
 
     Chen, Zhang and Zhou 2018, "Fast greedy MAP inference for determinantal point process", algorithm 1 (the Cholesky factor grows by a
-    row a place), section 4 for the trade-off. The diagonal of K has 1 + 0.001. With `window` only the last so many items count. O(k^2 C)
+    row a place), section 4 for the trade-off. The diagonal of K has 1 + 0.001. With `window` only the last `window` items count. O(k^2 C)
     a user.
     """
 

@@ -37,7 +37,7 @@ class AlphaRec(FeatureModel, ConvolutionModel):
     that its scale is no matter; content that is missing is taken as that mean; negatives are shared by the batch.
 
     A new user's vector is what the network and the convolution make of the history, the item vectors fixed: so is a known user's. A new
-    item's is what they make of one that nobody has, g(f_i) / (K + 1) before its length is divided by.
+    item's is what they make of one without events, g(f_i) / (K + 1) before its length is divided by.
     Fit O(events / batch_size x (K events d + (users + items) hidden (width + d))) an iteration; memory O((users + items) (width + hidden)).
     """
 

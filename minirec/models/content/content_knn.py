@@ -1,4 +1,4 @@
-"""Item neighbourhoods by content: what is like the items of a history, whoever bought it."""
+"""Item neighborhoods by content: what is like the items of a history, whoever bought it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ..forms.item_weights import LinearModel
 
 
 class ContentKNN(FeatureModel, LinearModel):
-    """Item neighbourhoods by content: score(u, j) = sum over i in the history of s_ij, i among the `neighbors` items nearest to j.
+    """Item neighborhoods by content: score(u, j) = sum over i in the history of s_ij, i among the `neighbors` items nearest to j.
 
     s_ij is the cosine of the content of i and j, where it is positive. Weights of events are not used, nor is anything learned: the
     baseline of content-based filtering (Lops et al. 2011, "Content-based recommender systems: state of the art and trends").
 
-    The neighbours of a new item are the nearest of training. It becomes a further neighbour of every item to which it is as near as the
+    The neighbors of a new item are the nearest of training. It becomes a further neighbor of every item to which it is as near as the
     farthest of its own, and displaces none: scores for histories of before stay. So does the mean.
     Fit O(items^2 width), memory O(items (neighbors + width)).
     """
@@ -46,7 +46,7 @@ class ContentKNN(FeatureModel, LinearModel):
     centre_: NDArray[np.float64] = fitted("content", dtype="float64")  # what is taken off
 
     def estimate_memory(self, dataset: Dataset) -> int:
-        """The content as given, as unit vectors in both precisions and in the order of norms; the neighbours, and their transpose."""
+        """The content as given, as unit vectors in both precisions and in the order of norms; the neighbors, and their transpose."""
         n = dataset.n_items
         return n * (32 * self._content_width(dataset) + 40 * min(self.neighbors, n))
 
@@ -81,7 +81,7 @@ class ContentKNN(FeatureModel, LinearModel):
         return {"weights_": CSR.from_pairs(sources, targets, values, (n, n))}
 
     def _least(self, weights: CSR, trained: Index) -> Scores:
-        """How near the farthest of the `neighbors` trained neighbours of each item is; 0 where there are fewer."""
+        """How near the farthest of the `neighbors` trained neighbors of each item is; 0 where there are fewer."""
         lists = weights.rows(trained).transpose()
         least, some = np.zeros(len(lists.counts()), np.float32), np.flatnonzero(lists.counts())
         if len(some):

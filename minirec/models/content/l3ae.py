@@ -19,7 +19,7 @@ from ..forms.content import FeatureModel, Grown, unit_rows
 from ..linear.closed_form import GramModel, Vector, rescale
 
 _ROWS = 16  # rows of the weights that one task works on
-_TOLERANCE = 1e-8  # of the column of P that an explanation is told by
+_TOLERANCE = 1e-8  # of the column of P that an explanation reads
 
 
 class L3AE(FeatureModel, GramModel):

@@ -65,5 +65,5 @@ def without(model: Recommender, users: Ids | Id) -> tuple[IdIndex, CSR, CSR]:
     keep = np.ones(len(model.users_), bool)
     keep[rows] = False
     if not keep.any():
-        raise DataError("forget would leave no events: a model without users is none")
+        raise DataError("forget would leave no events: at least one user must remain")
     return model.users_.subset(keep)[0], model.seen_.rows(np.flatnonzero(keep)), model.seen_.rows(np.unique(rows))

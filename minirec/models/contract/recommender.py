@@ -61,10 +61,10 @@ class Recommender(Serving):
 
     @property
     def history_(self) -> list[dict[str, float]]:
-        """The old name of `log_`, readable for one more release."""
+        """The old name of `log_`, deprecated; version 0.4 removes it."""
         import warnings
 
-        warnings.warn("history_ is log_ now; the old name goes in the next release", DeprecationWarning, stacklevel=2)
+        warnings.warn("history_ is now called log_; version 0.4 removes the old name", DeprecationWarning, stacklevel=2)
         return self.log_
 
     # ---- fitting --------------------------------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ class Serving(Parametrized, Whole, ABC):
         if needed and not self.seen_.shape[0]:
             raise NotSupportedError(f"{what} needs the users, and this model was saved with items_only=True: pass history=... instead")
 
-    # ---- scores, vectors, neighbours, explanations ----------------------------------------------------------------------
+    # ---- scores, vectors, neighbors, explanations ----------------------------------------------------------------------
 
     def score(self, users: Ids | None = None, items: Ids | None = None, *, history: Sequence[Ids] | None = None) -> Scores:
         """Scores of (user, item) pairs, float32 (n,); or of new users by their histories, each with each item: (histories, items).

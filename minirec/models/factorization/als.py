@@ -115,14 +115,14 @@ class ALS(FactorModel):
         of_users, of_items = priors = self._priors(train, by_user, by_item)
         self._half_step(by_user, items, self._gram(items), users, self.solver, of_users)
         for done in range(1, self.iterations + 1):
-            items = items.copy()  # what was derived from the old vectors is told by the array being another one
+            items = items.copy()  # a new array: caches are keyed on array identity
             self._half_step(by_item, users, self._gram(users), items, self.solver, of_items)
             self.item_factors_, self.item_gram_ = items, self._gram(items)
             loss = self._half_step(by_user, items, self.item_gram_, users, self.solver, of_users)
             loss += self._penalties(by_item, users, items, priors)
             if not np.isfinite(loss):
                 raise ModelFitError(
-                    f"ALS lost its numbers in iteration {done}: the systems are singular in single precision. "
+                    f"ALS has non-finite values after iteration {done}: the systems are singular in single precision. "
                     "Raise regularization or alpha0, or rescale the weights"
                 )
             if monitor.step(done, self.iterations, loss=loss):

@@ -94,7 +94,7 @@ class FactorizationMachine(SampledModel[MachineNetwork], FoldInFactorModel):
     """score = w_0 + sum_f w_f x_f + sum_{f < g} (v_f . v_g) x_f x_g over the features x of a user and an item together.
 
     Features are who the user is, which the item is, and, with `use_features`, the columns of the data set's `user_features` and
-    `item_features`: numbers as they are (scale them to about 1 before; missing ones are 0), vectors as so many numbers, texts one-hot,
+    `item_features`: numbers as they are (scale them to about 1 before; missing ones are 0), vectors by coordinate, texts one-hot,
     but for those that a single row has, which say no more than its id, and "" for missing ones.
 
     Rendle 2010, "Factorization machines", equation 1. The pairs are summed in linear time by lemma 3.1,

@@ -67,8 +67,8 @@ class SoftmaxMF(StoppingModel, FoldInFactorModel):
     over the events of a batch of -ln softmax_i (`softmax_cross_entropy`, for all events of a user at once), and
     regularization / 2 (sum over the users of the batch of |p_u|^2 / |I_u| + |Q|^2 / |I|) against growth.
 
-    x_ui is what everybody did with the item: ln n_i less its mean, where `behaviour` asks for it. What u did with i is known of the
-    events that are learned from alone, and would give them away. So V is one number, how far popularity counts beside the vectors.
+    x_ui is the item's popularity, ln n_i minus its mean, if `behaviour` is set; else it is 0. What u did with i is available
+    for training pairs only, so it would leak the label. V is therefore one number, the weight of popularity beside the vectors.
     The softmax says nothing of b; it is set so that the sigmoids of a user's items add up, on average, to the length of a history.
     The vectors are (W * p_u, b, 1) and (q_i, 1, V x_i). Weights of events are not used.
 

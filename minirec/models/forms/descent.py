@@ -62,7 +62,7 @@ class DescentModel(FactorModel):
                 break
 
     def _as_trained(self, gradient: Callable[[Vector], Vector], samples: int, d: int, *, bias: bool = False) -> Vector:
-        """The vector (d,) of a new user with so many samples, the items fixed: as training would make it, not the exact minimum.
+        """The vector (d,) of a new user with this number of samples, the items fixed: as training would make it, not the exact minimum.
 
         From 0, STEPS steps of AdaGrad along the gradient of the user's whole loss, so long that they reach as far as the steps that
         training takes for such a user (one in each batch that has a sample of the user; the way grows with the root of the number

@@ -24,7 +24,7 @@ class FoldInModel(Recommender):
     user_offset_: Scores = fitted("d")  # o
 
     def _scale(self, length: int) -> float:
-        """What the sum over a history of so many items is multiplied by: here a mean is taken."""
+        """The factor of the sum over a history of this length; 1 / length gives the mean."""
         return 1 / length
 
     def _new_vector(self, history: Index) -> NDArray[np.float64]:

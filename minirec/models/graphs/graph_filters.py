@@ -1,7 +1,7 @@
 """Graph filters: a history is a signal over the items, and a filter of the graph smooths it; nothing is trained.
 
 R = D_U^-a X D_I^-b, X binary (users, items) with the degrees on the diagonals of D_U and D_I, scaled to a largest singular value of 1
-(which it has for a = b = 1/2, the normalised adjacency matrix); G = RᵀR (items, items), with eigenvalues in [0, 1]: large ones are the
+(which it has for a = b = 1/2, the normalized adjacency matrix); G = RᵀR (items, items), with eigenvalues in [0, 1]: large ones are the
 low frequencies. V (items, k) has the eigenvectors of the k largest. What all models here have:
 
 user_exponent, item_exponent : a and b. A larger a takes weight from users with long histories.
@@ -155,7 +155,7 @@ class GFCF(GraphFilter):
 
 
 class ChebyCF(GraphFilter):
-    """Chebyshev filter with a flat transfer function, and an ideal low-pass part, between degree normalisations.
+    """Chebyshev filter with a flat transfer function, and an ideal low-pass part, between degree normalizations.
 
     score(u) = x_u D_I^-beta (p(G) + alpha V Vᵀ) D_I^beta D_I^-t,   p(G) = sum_k c_k T_k(I - 2 G), k = 0 ... K
 

@@ -44,7 +44,7 @@ class UltraGCN(EmbeddingModel):
     items k with the largest omega_ik. q_uj is proportional to n_j^negative_power and sums to 1. To the mean over the samples of a batch
     comes regularization / 2 times the sum of the squares of all embeddings.
     Mao et al. 2021, "UltraGCN: ultra simplification of graph convolutional networks for recommendation", equations 9 to 15; omega is
-    that of the authors' code (xue-pai/UltraGCN), which keeps G's diagonal (so i is mostly one of its own neighbours), where equation 13
+    that of the authors' code (xue-pai/UltraGCN), which keeps G's diagonal (so i is mostly one of its own neighbors), where equation 13
     leaves it out; its constants w1 and w3, .000001 for Gowalla and Yelp, are 0 here, w2 and w4 are 1. Weights do not count.
 
     How the loss is descended is ours. The authors draw 1,500 negatives for each sample; here the sum over j is the expectation of such
@@ -71,7 +71,7 @@ class UltraGCN(EmbeddingModel):
     patience: int = changed(default=10)
 
     def estimate_memory(self, dataset: Dataset) -> int:
-        """Embeddings, Adam's means and gradients; the SVD; the neighbours; the vectors of a batch, and its scores."""
+        """Embeddings, Adam's means and gradients; the SVD; the neighbors; the vectors of a batch, and its scores."""
         rows, batch = dataset.n_users + dataset.n_items, min(self.batch_size, dataset.n_users)
         near = min(self.neighbors, dataset.n_items)
         basis = 4 * basis_size((dataset.n_users, dataset.n_items), self.factors) * dataset.n_items
@@ -84,7 +84,7 @@ class UltraGCN(EmbeddingModel):
     def _start(self, events: CSR, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """Vectors that the loss would reach after long: one coordinate makes all scores low, the others have what tells users apart.
 
-        The first is _OFFSET for users and -_OFFSET for items. The others are the singular vectors of the normalised adjacency
+        The first is _OFFSET for users and -_OFFSET for items. The others are the singular vectors of the normalized adjacency
         matrix but the first, which is popularity, times the roots of the singular values, each user and item scaled to _LENGTH.
         These are the directions in which the loss falls fastest from where all scores are popularity: its gradient there is, but for
         the weights, that matrix times the embeddings. What is left of the coordinates is noise.
@@ -143,7 +143,7 @@ class UltraGCN(EmbeddingModel):
         kind, x, theirs = users.dtype.type, users[batch], events.rows(batch)
         lengths, owners, beta = theirs.counts(), theirs.row_ids(), constraints.users[batch]
         near = constraints.omega.rows(theirs.indices)
-        of = np.append(0, np.cumsum(near.counts()))[theirs.indptr]  # all neighbours of a user's items are one row
+        of = np.append(0, np.cumsum(near.counts()))[theirs.indptr]  # all neighbors of a user's items are one row
         near = CSR(of, near.indices, self.item_weight * near.data.astype(kind), theirs.shape)
         left = drawn.sum() - theirs.sums(drawn[theirs.indices])
         negative = self.negative_weight * beta * lengths / np.maximum(left, 1e-12)

@@ -1,11 +1,11 @@
-"""Neighbourhood models: items that the same users have, and users that have the same items.
+"""Neighborhood models: items that the same users have, and users that have the same items.
 
 Both compare documents made of terms: for `ItemKNN` a document is an item and its terms are the users that have it, for
 `UserKNN` a document is a user and its terms are the items. With w_dt the entry of document d at term t (1, or with
 `use_weights` the summed weight of the events), N documents, n_t of them with term t, and shrinkage h, the similarity is
 
     cosine   w_d . w_e / (|w_d| |w_e| + h)
-    asymmetric  w_d . w_e / (|w_d|^(2 a) |w_e|^(2 (1 - a)) + h), d the document whose neighbours are kept; a = 1/2 is the cosine
+    asymmetric  w_d . w_e / (|w_d|^(2 a) |w_e|^(2 (1 - a)) + h), d the document whose neighbors are kept; a = 1/2 is the cosine
     dice     2 |d and e| / (|d| + |e| + h), of the sets of terms
     jaccard  |d and e| / (|d or e| + h), of the sets of terms
     tfidf    cosine of the vectors w_dt log(N / n_t)
@@ -16,7 +16,7 @@ Salton & Buckley 1988, "Term-weighting approaches in automatic text retrieval" (
 "The probabilistic relevance framework: BM25 and beyond", section 3.4, with two changes: both sides are weighted alike, so that
 it is symmetric, and the 1 in the logarithm keeps idf positive.
 Aiolli 2013, "Efficient top-N recommendation for very large scale binary rated datasets" (asymmetric); Dice 1945.
-Only positive similarities count, no document is its own neighbour, and of equal ones the lower row is the nearer.
+Only positive similarities count, no document is its own neighbor, and of equal ones the lower row is the nearer.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Similarity(NamedTuple):
     def scales(self, vectors: CSR, *, asked: bool = False) -> NDArray[np.float64]:
         """What the product of two vectors is divided by, for each of them: their norms, sizes, or 1.
 
-        asked : they are the documents whose neighbours are looked for, and not the collection.
+        asked : they are the documents whose neighbors are looked for, and not the collection.
         """
         if self.kind == "bm25":
             return np.ones(vectors.shape[0])
@@ -151,7 +151,7 @@ class _Neighbourhood(Recommender):
 
 
 class ItemKNN(_Neighbourhood, LinearModel):
-    """Item neighbourhoods: items are recommended that are similar to those in the history.
+    """Item neighborhoods: items are recommended that are similar to those in the history.
 
     score(u, j) = sum over i in the history of w_ui s_ij, where i is among the `neighbors` items most similar to j
     (neighbors_of="target": Sarwar et al. 2001, "Item-based collaborative filtering recommendation algorithms", without the
@@ -188,7 +188,7 @@ class ItemKNN(_Neighbourhood, LinearModel):
 
 
 class UserKNN(_Neighbourhood):
-    """User neighbourhoods: items are recommended that similar users have.
+    """User neighborhoods: items are recommended that similar users have.
 
     score(u, j) = sum over v among the `neighbors` users most similar to u of s_uv w_vj.
 
@@ -227,7 +227,7 @@ class UserKNN(_Neighbourhood):
         return LinearScorer(near, one_each(np.arange(n, dtype=np.int32), n), self.backend_)
 
     def _explain(self, profiles: Profiles, item: int) -> list[Part]:
-        """What each neighbour that has the item adds; the name of a part is the id of the neighbour."""
+        """What each neighbor that has the item adds; the name of a part is the id of the neighbor."""
         neighbours = self._scorer(profiles).neighbours(0, 1)
         parts = []
         for user, similarity in zip(*neighbours.row(0), strict=True):
@@ -240,7 +240,7 @@ class UserKNN(_Neighbourhood):
 
 
 class _UserScorer(PathScorer):
-    """Finds the neighbours of a block of users when its scores are asked for, so that they are never held for all users."""
+    """Finds the neighbors of a block of users when its scores are asked for, so that they are never held for all users."""
 
     def __init__(self, model: UserKNN, profiles: Profiles) -> None:
         self.model = model
@@ -266,7 +266,7 @@ class _UserScorer(PathScorer):
         return LinearScorer(self.neighbours(start, stop), self.events, self.model.backend_).block(0, stop - start)
 
     def drop_unknown(self, start: int, stop: int, scores: Scores) -> None:
-        """-inf where no neighbour has the item."""
+        """-inf where no neighbor has the item."""
         if not self.model.use_weights:
             super().drop_unknown(start, stop, scores)
         else:  # events of weight 0, and weights that cancel

@@ -44,7 +44,7 @@ class Autoencoder(VectorModel):
     in the batch move, while the ridge of MultDAE moves all of them. With `validation_share` above 0 that share of the users is held out
     altogether; after each iteration 4/5 of their items go in, at random, and the NDCG@100 of the others is measured. Training stops once
     it has not risen for `patience` iterations; the weights that were best are kept, and never see the held-out users: as in the paper,
-    where they are the validation users. With 0, or where nobody has two items, all iterations are taken. `log_` has the mean loss of
+    where they are the validation users. With 0, or where no user has two items, all iterations are taken. `log_` has the mean loss of
     the batches and this NDCG.
 
     `explain` leaves out each item of the history in turn: "left out" is by how much the score falls; "the rest" is what these leave of

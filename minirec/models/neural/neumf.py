@@ -210,7 +210,7 @@ class NeuMF(_TowerModel):
     equation 12; as the last layer is linear, it is the sum of the logits of the two. Trained as `GMF` is, with the same differences.
 
     New users, explanations and scoring: as in `MLP`; a new user's vectors h * p_u and W_u p_u + b_1 are fitted together.
-    Fit and memory as GMF and MLP together; pretraining comes to it.
+    Time and memory are those of GMF and MLP together, plus pretraining.
     """
 
     name = "neumf"

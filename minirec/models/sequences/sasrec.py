@@ -50,7 +50,7 @@ class SASRec(ContentModel, SequenceModel):
     falling order of variance, so that each coordinate has mean 0 and deviation content_scale. The first share `frozen` of the
     coordinates, those that say most about the content, stay as they are; the others are trained from there. That is AlphaFuse, Hu et
     al. 2025, "AlphaFuse: learn ID embeddings for sequential recommendation in null space of language embeddings", section 4; frozen=0
-    is plain initialisation. Coordinates that the content has no direction for begin at random, as all do without content.
+    is plain initialization. Coordinates that the content has no direction for begin at random, as all do without content.
     Differences: the authors' loss is of cosines, so that the scale of the vectors is no matter there.
     `add_items`: a new item gets the frozen coordinates from its content, and in the others what a ridge regression of the trained
     vectors on the content says; without content, their mean.

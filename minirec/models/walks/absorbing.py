@@ -1,7 +1,7 @@
 """Absorbing walks for the long tail: hitting time, absorbing time and absorbing cost.
 
 Yin, Cui, Li, Yao and Chen 2012, "Challenging the long tail recommendation", PVLDB 5(9). The graph has users and items as nodes and their
-events as edges with weights w_ui; a walk leaves a node for a neighbour with the probability p of the edge's share of the node's weights.
+events as edges with weights w_ui; a walk leaves a node for a neighbor with the probability p of the edge's share of the node's weights.
 Each item is asked how long a walk that starts there takes until it is absorbed by what is known of the user. A popular item has many ways
 to leave for elsewhere, so that, of two items as close to the user, the rarer one has the shorter time.
 
@@ -9,7 +9,7 @@ As in the paper the times are those of at most `steps` steps, worked out by that
 graph that breadth-first search from the user reaches before it has `max_items` items. They are not told as times, though: of long ones,
 nearly all `steps`, float32 would keep little. With T the time, cut at steps, the score is the time that is left, E[steps - T], a sum of
 small positive numbers that ranks the same and is 0 for items that the search did not reach. For the cost the same with the largest cost of
-so many steps. The last node before the end is an item of the history, and so a score is the sum of what the walks that end by each earn.
+`steps` steps. The last node before the end is an item of the history, and so a score is the sum of what the walks that end by each earn.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _AbsorbingWalk(Recommender):
     max_items: int = whole(
         default=6000,
         search=(500, 20_000, "int"),
-        doc="No further user is followed once so many items are found beside those of the history.",
+        doc="Number of items found beside those of the history after which no further user is followed.",
     )
     use_weights: bool = flag(
         default=False, doc="Whether the summed weights of events are the weights of edges (all above 0); else each edge is 1."
@@ -149,7 +149,7 @@ class _WalkScorer(PathScorer):
 class HittingTime(_AbsorbingWalk):
     """Walks from an item to the user: the score is E[steps - T] with T the steps until the user is met, `steps` at the most.
 
-    T(j) = 1 + sum over the neighbours of j of p T, T(u) = 0. Yin et al. 2012 (after Fouss et al. 2007, "Random-walk computation
+    T(j) = 1 + sum over the neighbors of j of p T, T(u) = 0. Yin et al. 2012 (after Fouss et al. 2007, "Random-walk computation
     of similarities between nodes of a graph"); see the head of minirec/models/walks/absorbing.py for the score. A new user is a node of its
     own for the time of the request, with edges to the items of the history.
 
@@ -163,8 +163,8 @@ class HittingTime(_AbsorbingWalk):
 class AbsorbingTime(_AbsorbingWalk):
     """Walks from an item to the items of the history: the score is E[steps - T] with T the steps until one of them is met.
 
-    T(j) = 1 + sum over the neighbours of j of p T, T(i) = 0 for i in the history. Yin et al. 2012; see the head of
-    minirec/models/walks/absorbing.py for the score. The user's own node is never on the way, as all its neighbours are ends: known
+    T(j) = 1 + sum over the neighbors of j of p T, T(i) = 0 for i in the history. Yin et al. 2012; see the head of
+    minirec/models/walks/absorbing.py for the score. The user's own node is never on the way, as all its neighbors are ends: known
     and new users with the same history have the same scores.
 
     Nothing is learned. A user costs O(steps x edges of their part of the graph), memory as the events.
@@ -177,8 +177,8 @@ class AbsorbingCost(_AbsorbingWalk):
     """`AbsorbingTime` with steps that cost: a step to a user costs the entropy of that user's tastes, one to an item a constant.
 
     A(j) = sum_u p_ju (E(u) + A(u)),  A(u) = C + sum_i p_ui A(i),  A(i) = 0 for i in the history; C = step_cost times the mean of E. So
-    that users of few tastes, who tell more, are cheap to pass. The score is the largest cost of so many steps (where each step to a user
-    costs the largest E) less the expected one; its part that is no item of the history is what users below the largest E save on the way.
+    that users of few tastes, who tell more, are cheap to pass. The score is the largest cost of `steps` steps (where each step to a user
+    costs the largest E) minus the expected one; its part that is no item of the history is what users below the largest E save on the way.
     Yin et al. 2012, with either entropy of theirs:
 
         entropy="item" (AC1):  E(u) = -sum_i p_ui log p_ui, of the items;
