@@ -1,8 +1,8 @@
 """Networks of pairs: users, each with some items, most of them more than once in a batch.
 
 What depends on a user or an item alone is computed once (`Distinct`). What depends on both is computed, forward and backward, by tiles of
-pairs that stay in the cache with all their layers. Tiles depend on the shapes alone, and what they add up to is summed in their order: the same
-bytes for any number of threads. A batch of no more than a tile goes through all operations in one call (`pair_loss`).
+pairs that stay in the cache with all their layers. Tiles depend on the shapes alone, and what they add up to is summed in their order:
+the same bytes for any number of threads. A batch of no more than a tile goes through all operations in one call (`pair_loss`).
 """
 
 from __future__ import annotations
