@@ -16,11 +16,13 @@ from ..data.popularity import popularity_groups
 from ..errors import MinirecError, NotSupportedError
 from ..models.contract.files import load_model
 from ..models.contract.recommender import Recommender
+from .marks import Marks
 from .people import Person
 
 
 class Current:
-    """A fitted model and what goes with it. Nothing in it changes, but for what is kept of answers.
+    """A fitted model and what goes with it. Nothing in it changes, but for what is kept of answers and for
+    users who are erased.
 
     name : class and a fingerprint of the file, for logs and answers. counts : distinct users of each item in training. tail : by item.
     """
@@ -36,7 +38,7 @@ class Current:
             pairs = Dataset(model.users_, model.items_, model.seen_.row_ids().astype(np.int32), model.seen_.indices)
             self.tail = dict(zip(self.items, popularity_groups(pairs).mask("tail").tolist(), strict=True))
         self.whole = {"user": _whole(model.users_.ints, model.users_.offsets), "item": _whole(model.items_.ints, model.items_.offsets)}
-        self.erased: set[Id] = set()  # users that the model holds and that are not to be known any more
+        self.erased = Marks()  # users whom the model may hold and who are not to be known any more
         self.similar: dict[tuple[Id, int], list[tuple[Id, float]]] = {}
 
     @classmethod
@@ -63,7 +65,8 @@ class Current:
 
     def row(self, user: Id) -> int:
         """The row of a user that the model was trained on, else -1."""
-        return int(self.model.users_.rows([user])[0]) if self.has_users and user not in self.erased else -1
+        row = int(self.model.users_.rows([user])[0]) if self.has_users else -1
+        return -1 if row >= 0 and user in self.erased else row
 
     def history(self, user: Id, person: Person) -> tuple[list[Id], list[float]] | None:
         """What to fold in for a user: the items of training and of the store. None: nothing came after training, the model's own row holds.

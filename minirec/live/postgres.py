@@ -104,7 +104,7 @@ class PostgresStore(EventStore):
     def compact(self) -> None:
         """Have the server take back the space of what was removed. O(size)."""
         with self._told():
-            for table in ("events", "lists", "items", "users", "popularity"):
+            for table in ("events", "lists", "items", "users", "popularity", "erased"):
                 self._reading.execute(f"VACUUM {table}")
 
     def size(self) -> int:

@@ -1,6 +1,6 @@
 """`python -m minirec.live.refit STORE MODEL.npz '{"view": 1}'`: fit the same model on all events of a store, in a process of its own.
 
-The new file takes the place of the old one whole; the old one stays beside it as MODEL.npz.previous.
+The new file takes the place of the old one whole; the old one stays beside it as MODEL.npz.previous, unless users were erased since.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 from ..errors import MinirecError
 from ..files import atomic_path
@@ -19,14 +20,24 @@ from .table import EventTable
 
 
 def refit(store_argument: str, model_path: str, kind_weights: dict[str, float]) -> None:
-    """Fit with the parameters of the model in the file, on the events as they are now."""
+    """Fit with the parameters of the model in the file, on the events as they are now.
+
+    Marks of erased users that were set before the events were read are dropped, once the new file is in its place: their old events
+    are not in it. The old model, which may hold these users, is not kept then.
+    """
     old = load_model(model_path)
     with open_store(store_argument) as store:
+        marks = store.marks()
         table = EventTable(store, kind_weights)
         fresh = old.clone().fit(table.dataset())
-    with atomic_path(f"{model_path}.previous") as draft:
-        shutil.copyfile(model_path, draft)
-    fresh.save(model_path)
+        previous = Path(f"{model_path}.previous")
+        if marks.hashes:
+            previous.unlink(missing_ok=True)
+        else:
+            with atomic_path(previous) as draft:
+                shutil.copyfile(model_path, draft)
+        fresh.save(model_path)
+        store.unmark(marks)
 
 
 if __name__ == "__main__":

@@ -23,5 +23,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE popularity (item_id {id} PRIMARY KEY, score {real} NOT NULL, events BIGINT NOT NULL)",
         "CREATE TABLE snapshots (path TEXT PRIMARY KEY, time {real} NOT NULL)",
     ),
+    ("CREATE TABLE erased (mark TEXT PRIMARY KEY)",),  # 4: keyed hashes of erased users, see `marks.py`
 )
 VERSION = len(MIGRATIONS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,6 +80,13 @@ class Service:
 
     def _begin(self) -> None:
         self._generation = self.store.generation
+        marks = self.store.marks()
+        # A refit puts its model in place before it drops marks. So whoever finds fewer marks finds the new file as well.
+        with suppress(MinirecError, OSError):  # a file that cannot be read: the model that serves stays, with its marks
+            now = stamp(self.model_path)
+            if now != self._stamp:
+                self._stamp, self.current = now, Current.read(self.model_path)
+        self.current.erased |= marks
         self.seq = self.store.last_seq()
         self.people.clear()
         self.popular = Popular(self.store, self.current)
@@ -314,11 +322,14 @@ class Service:
     def erase(self, user: Id) -> dict[str, Any]:
         """Remove what is held of a user from the store, and from the model where it can take events back; what was done is told.
 
-        A model that cannot is left as it is, but serves this user as an unknown one until it is fitted again.
+        A model that cannot is left as it is, but every worker serves this user as an unknown one until it is fitted again: the store
+        keeps a mark. Events that come in later count as those of a new user.
         """
-        gone: dict[str, Any] = {"user": user, **self.store.erase(user)}
         with self._lock:
+            self.refresh()
             known = self.current.row(user) >= 0
+        gone: dict[str, Any] = {"user": user, **self.store.erase(user, in_model=known)}
+        with self._lock:
             if not known:
                 gone["model"] = "never knew the user"
             elif self._forget(user):
@@ -335,7 +346,6 @@ class Service:
         try:
             model.forget(user)
         except MinirecError:
-            self.current.erased.add(user)
             return False
         model.save(self.model_path)
         self._stamp = stamp(self.model_path)

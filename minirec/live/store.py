@@ -7,29 +7,23 @@ import math
 import os
 import random
 import secrets
-import threading
-import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Self
+from typing import Any
 
 from ..data.ids import Id
-from ..errors import ParameterError, StoreError
-from .records import DURABILITY, POWER, Described, Event, Kept, Receipt, Served
-from .schema import MIGRATIONS, VERSION
-from .writer import GroupWriter
+from .database import GROUP, Database
+from .marks import Marks, mark_of
+from .records import Described, Event, Kept, Receipt, Served
 
-HALF_LIFE = 30 * 86400.0  # of popularity, in seconds
 _EVENT = "event_id, user_id, item_id, kind, time, value"
 _KEPT = f"seq, {_EVENT}, received"
 _LIST = "list_id, user_id, time, policy, model, items, scores, propensities"
 _CHANCE: dict[str, Any] = {}
-_GROUP = 20_000  # rows of a transaction
 NO_WEIGHT = ("dislike",)  # kinds that say no
 
 
-class EventStore(ABC):
+class EventStore(Database):
     """Events, in the order of their commits, with the lists that were served and the columns of items and users.
 
     Nothing is changed but by erasure and retention. An event whose id is there already is not stored again, so a client that got no
@@ -41,144 +35,6 @@ class EventStore(ABC):
     al. 2009).
     """
 
-    def __init__(self, *, durability: str = POWER, clock: Callable[[], float] = time.time) -> None:
-        if durability not in DURABILITY:
-            raise ParameterError(f"durability must be one of {', '.join(DURABILITY)}, got {durability!r}")
-        self.durability, self._clock = durability, clock
-        self._time_lock = threading.Lock()
-        self.clock_setbacks = 0
-        self._last = 0.0
-        self._writer: GroupWriter[Any] | None = None
-        self._writer_lock = threading.Lock()
-        self._migrate()
-        self._origin, self._half_life = float(self._meta("origin")), float(self._meta("half_life"))
-        self._last = float(self._read("SELECT MAX(received) FROM events")[0][0] or 0.0)
-
-    # ---- what a database defines ----------------------------------------------------------------------------------------
-
-    name: str  # where it is, for messages
-
-    @abstractmethod
-    def _read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a query, by a connection of the calling thread."""
-
-    @abstractmethod
-    def _stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """The same, a few rows at a time, as of one moment."""
-
-    @abstractmethod
-    def _transaction(self, jobs: list[Callable[[Any], Any]]) -> list[Any]:
-        """Run jobs with a cursor, in one transaction that no other writer's overlaps; return once it is durable. For one thread alone."""
-
-    @abstractmethod
-    def _end_writing(self) -> None:
-        """Close the connection of `_transaction`."""
-
-    @abstractmethod
-    def _types(self) -> Mapping[str, str]:
-        """What `{seq}`, `{id}` and `{real}` of the schema are."""
-
-    @abstractmethod
-    def _sql(self, text: str) -> str:
-        """SQL with `?` for parameters, in the database's own form."""
-
-    @abstractmethod
-    def changed(self) -> bool:
-        """Whether another process or connection may have written since the last call of this thread; cheap."""
-
-    @abstractmethod
-    def compact(self) -> None:
-        """Give back the space of what was removed."""
-
-    @abstractmethod
-    def size(self) -> int:
-        """Bytes that the store takes, but for a write-ahead log."""
-
-    def _to(self, value: Id | None) -> Any:
-        """An id as the database stores it."""
-        return value
-
-    def _from(self, stored: Any) -> Any:
-        """The id that is stored."""
-        return stored
-
-    # ---- opening and closing --------------------------------------------------------------------------------------------
-
-    def _migrate(self) -> None:
-        def steps(cursor: Any) -> None:
-            cursor.execute("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
-            found = cursor.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchall()
-            version = int(found[0][0]) if found else 0
-            if version > VERSION:
-                raise StoreError(f"{self.name} has schema version {version}; this minirec knows up to {VERSION}: upgrade it")
-            for step in MIGRATIONS[version:]:
-                for statement in step:
-                    cursor.execute(statement.format(**self._types()))
-            if version == VERSION:
-                return
-            put = self._sql("INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
-            cursor.execute(put, ("schema_version", str(VERSION)))
-            if version == 0:
-                for name, value in (("origin", f"{self._clock():.0f}"), ("half_life", str(HALF_LIFE)), ("generation", "0")):
-                    cursor.execute(put, (name, value))
-            kept = dict(cursor.execute("SELECT name, value FROM meta").fetchall())
-            self._origin, self._half_life = float(kept["origin"]), float(kept["half_life"])
-            self.now()  # what is later than this counts as now
-            self._recount(cursor)
-
-        if not self._current():
-            self._transaction([steps])
-            self._end_writing()
-
-    def _current(self) -> bool:
-        """Whether the schema is this version's, so that nothing has to be written to open the store."""
-        try:
-            found = self._read("SELECT value FROM meta WHERE name = 'schema_version'")
-        except StoreError as error:
-            if error.reason != "other":  # no such table: a new store
-                raise
-            return False
-        return found == [(str(VERSION),)]
-
-    def _meta(self, name: str) -> str:
-        found = self._read(self._sql("SELECT value FROM meta WHERE name = ?"), (name,))
-        if not found:
-            raise StoreError(f"{self.name} is no event store: it has no {name}", "damaged")
-        return str(found[0][0])
-
-    def _submit(self, work: Callable[[Any], Any], rows: int = 1) -> Future[Any]:
-        with self._writer_lock:
-            if self._writer is None:  # not before it is needed, so that a fork after opening works
-                self._writer = GroupWriter(self._transaction, self._end_writing, _GROUP)
-        return self._writer.submit(work, rows)
-
-    def close(self) -> None:
-        """Write what is queued and close. A store may be closed twice."""
-        with self._writer_lock:
-            writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def waiting(self) -> int:
-        """Rows that wait for their commit."""
-        return 0 if self._writer is None else self._writer.waiting
-
-    def now(self) -> float:
-        """The store's clock, seconds since 1970 to the millisecond: it never goes back, even if the machine's is set back."""
-        with self._time_lock:
-            now = round(self._clock(), 3)
-            if now < self._last - 1:
-                self.clock_setbacks += 1
-            self._last = max(self._last, now)
-            return self._last
-
     # ---- writing --------------------------------------------------------------------------------------------------------
 
     def append(self, events: Iterable[Event]) -> Receipt:
@@ -186,7 +42,7 @@ class EventStore(ABC):
         stored, repeated, conflicts, batch = 0, 0, list[str](), list[Event]()
         for event in events:
             batch.append(event)
-            if len(batch) == _GROUP:
+            if len(batch) == GROUP:
                 part = self.submit(batch).result()
                 stored, repeated, batch = stored + part.stored, repeated + part.repeated, []
                 conflicts += part.conflicts
@@ -242,6 +98,9 @@ class EventStore(ABC):
         """2^((t - t0) / half-life); times that are more than a day ahead of the clock count as now."""
         return math.exp2(max(-1000.0, (min(moment, self._last + 86400) - self._origin) / self._half_life))
 
+    def _migrated(self, cursor: Any) -> None:
+        self._recount(cursor)
+
     def _recount(self, cursor: Any) -> None:
         """Popularity from all events anew, after some were removed."""
         cursor.execute("DELETE FROM popularity")
@@ -281,19 +140,39 @@ class EventStore(ABC):
 
         return self._submit(work, len(columns))
 
-    def erase(self, user: Id) -> dict[str, int]:
-        """Remove a user's events, lists and columns; returns how many of each. Popularity is counted anew. O(all events)."""
+    def erase(self, user: Id, *, in_model: bool = False) -> dict[str, int]:
+        """Remove a user's events, lists and columns; returns how many of each. Popularity is counted anew. O(all events).
+
+        A user who had events, or whom a model holds (`in_model`), is marked in the same transaction: see `marks`.
+        """
 
         def work(cursor: Any) -> dict[str, int]:
             gone = {}
             for table in ("events", "lists", "users"):
                 cursor.execute(self._sql(f"DELETE FROM {table} WHERE user_id = ?"), (self._to(user),))
                 gone[table] = max(cursor.rowcount, 0)
+            if in_model or gone["events"]:
+                mark = mark_of(self._erasure_key, user)
+                cursor.execute(self._sql("INSERT INTO erased VALUES (?) ON CONFLICT (mark) DO NOTHING"), (mark,))
             self._rewritten(cursor)
             return gone
 
         found: dict[str, int] = self._submit(work).result()
         return found
+
+    def marks(self) -> Marks:
+        """The users who were erased and whom a model may still hold, as keyed hashes."""
+        return Marks(self._erasure_key, frozenset(row[0] for row in self._read("SELECT mark FROM erased")))
+
+    def unmark(self, marks: Marks) -> None:
+        """Drop marks, once the model that serves was fitted on events that were read after they were set."""
+
+        def work(cursor: Any) -> None:
+            cursor.executemany(self._sql("DELETE FROM erased WHERE mark = ?"), [(mark,) for mark in sorted(marks.hashes)])
+            self._next_generation(cursor)
+
+        if marks.hashes:
+            self._submit(work).result()
 
     def retain(self, *, events: float | None = None, lists: float | None = None) -> dict[str, int]:
         """Remove what is older than the given seconds, by the time of the event and of the list; returns how many of each."""
@@ -314,8 +193,11 @@ class EventStore(ABC):
 
     def _rewritten(self, cursor: Any) -> None:
         """Events were removed: whoever follows the log begins anew."""
-        cursor.execute("UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE name = 'generation'")
+        self._next_generation(cursor)
         self._recount(cursor)
+
+    def _next_generation(self, cursor: Any) -> None:
+        cursor.execute("UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE name = 'generation'")
 
     # ---- reading --------------------------------------------------------------------------------------------------------
 
@@ -325,7 +207,7 @@ class EventStore(ABC):
 
     @property
     def generation(self) -> int:
-        """Ascends when events were removed."""
+        """Ascends when events were removed or marks dropped."""
         return int(self._meta("generation"))
 
     def last_seq(self) -> int:

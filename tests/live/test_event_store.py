@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import minirec as mr
 from minirec.cli import main
 from minirec.errors import DataError, ParameterError, RequestError, StoreError
-from minirec.live import store as store_module
 from minirec.live.checks import event_from
+from minirec.live.database import HALF_LIFE
 from minirec.live.records import Event, Served
 from minirec.live.schema import MIGRATIONS, VERSION
 from minirec.live.sqlite import SqliteStore, recover
@@ -118,7 +118,7 @@ def test_too_much_waiting_is_refused(store, monkeypatch):
 def test_popularity_is_a_sum_with_decay(tmp_path):
     clock = [NOW]
     with SqliteStore(tmp_path / "shop.db", durability="process", clock=lambda: clock[0]) as store:
-        half = store_module.HALF_LIFE
+        half = HALF_LIFE
         clock[0] = NOW + 3 * half
         store.append([Event("a", 1, 5, "view", NOW), Event("b", 2, 5, "view", NOW + half), Event("c", 3, 6, "buy", NOW + 2 * half)])
         store.append([Event("c", 3, 6, "buy", NOW + 2 * half), Event("d", 3, 6, "dislike", NOW)])
@@ -223,6 +223,7 @@ def test_schema_versions(tmp_path):
     with SqliteStore(path, durability="process", clock=lambda: NOW) as store:
         assert store._meta("schema_version") == str(VERSION)
         assert store.popularity() == {2: (1.0, 1)}
+        assert store.marks().hashes == frozenset()
         store._submit(lambda cursor: cursor.execute("UPDATE meta SET value = '99' WHERE name = 'schema_version'") and None).result()
     with pytest.raises(StoreError, match="has schema version 99; this minirec knows up to"):
         SqliteStore(path)
