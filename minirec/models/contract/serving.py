@@ -138,8 +138,10 @@ class Serving(Parametrized, Whole, ABC):
         else:
             self._need_users("exclude_seen for known users", profiles.rows is not None)
             seen = (profiles.history,)
-        warm = np.delete(np.arange(len(labels)), cold)
-        warm_labels = [labels[at] for at in warm.tolist()] if cold else labels
+        warm, warm_labels = np.arange(len(labels)), labels
+        if cold:
+            warm = np.delete(warm, cold)
+            warm_labels = [labels[at] for at in warm.tolist()]
         for name, given in (("candidates", candidates), ("deny", deny)):
             refuse_strangers(given, labels, self.users_ if history is None else None, name)
         only, allowed = parse_filter(self.items_, candidates, warm_labels, "candidate", unknown, ignored)
