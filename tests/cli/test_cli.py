@@ -199,7 +199,7 @@ BAD = [
     ("run {events} --repeat {folder}/good.json", 2, "do not name another"),
     ("run {events} --memory much", 2, "memory"),
     ("run {events} --threads 0", 2, "threads"),
-    ("run {events} --models itemknn --memory 10", 1, "the budget (MINIREC_MEMORY)"),
+    ("run {events} --models itemknn --memory 10", 1, "the budget "),
     ("fit {events} --model itemknn --param novalue", 2, "name=value"),
     ("fit {events} --model itemknn --out {events}/m.npz", 1, ""),
     ("recommend {events}", 2, "not a readable minirec model"),

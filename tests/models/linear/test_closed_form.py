@@ -192,7 +192,7 @@ def test_what_cannot_be_changed_says_so(tmp_path):
         fitted.update([1, 2])
     with pytest.raises(UnknownIdError, match="77"):
         fitted.forget([100, 77])
-    with pytest.raises(DataError, match="without users"):
+    with pytest.raises(DataError, match="at least one user must remain"):
         fitted.forget(list(data.users))
     assert len(fitted.users_) == data.n_users
     with options(memory=1000), pytest.raises(MemoryBudgetError, match="second matrix of the weights of 25 items"):
