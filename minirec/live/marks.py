@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hmac
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from ..data.ids import Id
 
 
-class Marks(NamedTuple):
+@dataclass(frozen=True)
+class Marks:
     """A set of users as HMAC-SHA256 hashes of their ids. `user in marks` asks for one; a union is of marks with one key.
 
     The key is random and stays in the store's table `meta`. Who has neither store nor key learns nothing from a hash; who has the store
